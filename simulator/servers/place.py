@@ -1,9 +1,9 @@
 """Where a server of ours keeps its files, and as whom it runs.
 
 An ordinary user's server runs as that user, in the folder that was asked for. The superuser's may not: PostgreSQL
-refuses to run as root, and the superuser's home (where a checkout may well lie) is closed to everybody else. So there
-the server runs as `nobody`, its files lie under a folder of the system that `nobody` can reach, and the folder that was
-asked for holds a link to them.
+refuses to run as root, and the superuser's home (where a checkout may well lie) is closed to everybody else. So the
+server runs as `nobody` there, its files lie under a folder of the system that `nobody` can reach, and the folder that
+was asked for holds a link to them.
 """
 
 from __future__ import annotations

