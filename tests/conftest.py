@@ -15,9 +15,10 @@ import pytest
 import pytest_asyncio
 
 from simulator.servers import MosquittoServer, PostgresServer
+from simulator.servers.place import LINK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -65,6 +66,17 @@ async def broker() -> AsyncIterator[MosquittoServer]:
     """A Mosquitto that the session's tests share: each uses topics and client ids of its own (`centre`)."""
     async with MosquittoServer() as server:
         yield server
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a server that is to be started twice on the same files; `PostgresServer(data_dir / "any name")`.
+
+    The superuser's servers keep their files elsewhere (see `simulator/servers/place.py`): those are removed here too.
+    """
+    yield tmp_path
+    for link in tmp_path.rglob(LINK):
+        shutil.rmtree(link.readlink())
 
 
 @pytest.fixture

@@ -46,8 +46,8 @@ async def test_counts_what_it_dropped(broker: MosquittoServer, centre: str) -> N
     assert int(bytes(message.payload)) >= 0
 
 
-async def test_a_session_outlives_a_clean_restart_on_the_same_port(tmp_path: Path) -> None:
-    async with MosquittoServer(tmp_path / "a folder with spaces") as broker:
+async def test_a_session_outlives_a_clean_restart_on_the_same_port(data_dir: Path) -> None:
+    async with MosquittoServer(data_dir / "a folder with spaces") as broker:
         port = broker.port
         async with client(broker, "service", keeps_s=3600) as service:
             await service.subscribe("onekey/1/c/+/alarm", qos=1)

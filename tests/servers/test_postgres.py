@@ -61,8 +61,8 @@ async def test_a_database_is_copied_with_its_rows_and_dropped_while_in_use(postg
         await held.fetchval("SELECT 1")
 
 
-async def test_what_was_committed_survives_a_kill_and_a_second_start(tmp_path: Path) -> None:
-    server = PostgresServer(tmp_path / "a folder with spaces")
+async def test_what_was_committed_survives_a_kill_and_a_second_start(data_dir: Path) -> None:
+    server = PostgresServer(data_dir / "a folder with spaces")
     await server.start()
     try:
         port, folder = server.port, server.folder
@@ -73,29 +73,29 @@ async def test_what_was_committed_survives_a_kill_and_a_second_start(tmp_path: P
         assert server.port == port
         assert await ask(server.dsn(), "SELECT id FROM kept") == 1
         await server.stop()
-        async with PostgresServer(tmp_path / "a folder with spaces") as second:
+        async with PostgresServer(data_dir / "a folder with spaces") as second:
             assert second.folder == folder
             assert await ask(second.dsn(), "SELECT id FROM kept") == 1
     finally:
         await server.stop()
 
 
-async def test_fresh_starts_over(tmp_path: Path) -> None:
-    async with PostgresServer(tmp_path) as server:
+async def test_fresh_starts_over(data_dir: Path) -> None:
+    async with PostgresServer(data_dir) as server:
         await ask(server.dsn(), "CREATE TABLE kept AS SELECT 1 AS id")
         await server.stop()
         await server.start(fresh=True)
         assert await ask(server.dsn(), "SELECT to_regclass('kept')") is None
 
 
-async def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
-    async with PostgresServer(tmp_path):
+async def test_a_second_process_on_the_same_data_is_refused(data_dir: Path) -> None:
+    async with PostgresServer(data_dir):
         with pytest.raises(Refused, match="already_running"):
-            await PostgresServer(tmp_path).start()
+            await PostgresServer(data_dir).start()
 
 
-async def test_a_mark_left_by_a_dead_server_is_no_hindrance(tmp_path: Path) -> None:
-    server = PostgresServer(tmp_path)
+async def test_a_mark_left_by_a_dead_server_is_no_hindrance(data_dir: Path) -> None:
+    server = PostgresServer(data_dir)
     await server.start()
     folder = server.folder
     await server.stop()
@@ -105,15 +105,15 @@ async def test_a_mark_left_by_a_dead_server_is_no_hindrance(tmp_path: Path) -> N
         assert await ask(server.dsn(), "SELECT 1") == 1
 
 
-async def test_a_busy_port_is_named(postgres: PostgresServer, tmp_path: Path) -> None:
+async def test_a_busy_port_is_named(postgres: PostgresServer, data_dir: Path) -> None:
     with pytest.raises(Refused) as refused:
-        await PostgresServer(tmp_path, port=postgres.port).start()
+        await PostgresServer(data_dir, port=postgres.port).start()
     assert refused.value.code == "port_busy"
     assert refused.value.params["port"] == postgres.port
 
 
-async def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
-    server = PostgresServer(tmp_path, settings={"shared_buffers": "a lot"})
+async def test_a_server_that_cannot_start_says_why(data_dir: Path) -> None:
+    server = PostgresServer(data_dir, settings={"shared_buffers": "a lot"})
     with pytest.raises(Unreachable) as failed:
         await server.start()
     assert "shared_buffers" in str(failed.value.params["last_words"])
@@ -139,22 +139,22 @@ asyncio.run(main())
 """
 
 
-async def test_it_ends_when_we_are_killed_and_its_data_can_be_used_again(tmp_path: Path) -> None:
+async def test_it_ends_when_we_are_killed_and_its_data_can_be_used_again(data_dir: Path) -> None:
     ours = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", KEEPS_ONE_RUNNING, str(tmp_path), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        sys.executable, "-c", KEEPS_ONE_RUNNING, str(data_dir), stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     assert ours.stdout is not None
     pid, port = map(int, (await ours.stdout.readline()).split())
     assert not is_free(port)
     ours.send_signal(signal.SIGKILL)
     await ours.wait()
-    async with PostgresServer(tmp_path) as server:  # waits for the end of the old one
+    async with PostgresServer(data_dir) as server:  # waits for the end of the old one
         assert server.pid != pid
         assert await ask(server.dsn(), "SELECT 1") == 1
 
 
-async def test_an_interrupt_of_the_terminal_does_not_reach_it(tmp_path: Path) -> None:
-    async with PostgresServer(tmp_path) as server:
+async def test_an_interrupt_of_the_terminal_does_not_reach_it(data_dir: Path) -> None:
+    async with PostgresServer(data_dir) as server:
         assert os.getsid(server.pid) != os.getsid(0)
 
 
