@@ -1,0 +1,195 @@
+"""Time, ids and chance: the only module that reads, waits on or draws any of them.
+
+Everything else is handed a `Clock`. The service gets `SystemClock`; tests and the simulator get `VirtualClock`, on
+which an hour passes in a millisecond and a seed decides every id, jitter and chance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+SLEW_MAX = 0.01
+"""How fast our clock is bent towards the wall's, as a share of elapsed time: a jump would fire or starve deadlines."""
+
+
+class Clock(Protocol):
+    """What any part of the system may know about time and chance."""
+
+    def now(self) -> datetime:
+        """The present instant, in UTC; never runs backwards."""
+
+    def elapsed(self) -> float:
+        """Seconds since some fixed instant, for measuring durations; counts time asleep as well."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have passed on this clock."""
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        """Return True as soon as `event` is set, or False when `seconds` have passed on this clock."""
+
+    def new_id(self) -> UUID:
+        """A time-ordered id (RFC 9562 version 7), so that index pages fill one after the other."""
+
+    def jitter(self, seconds: float) -> float:
+        """A number of seconds drawn evenly from 0 to `seconds`, so that many clients do not act in step."""
+
+    def chances(self, name: str) -> random.Random:
+        """A generator of its own for one purpose; on a virtual clock the same seed and name give the same draws."""
+
+
+def limit(seconds: float) -> asyncio.Timeout:
+    """`async with limit(2):` raises TimeoutError after that many *real* seconds.
+
+    It guards I/O with the outside (a socket, the database), which keeps real time even under a virtual clock.
+    """
+    return asyncio.timeout(seconds)
+
+
+def id_from(at: datetime, chance: int) -> UUID:
+    """A version 7 id from its instant (milliseconds kept) and 74 bits of chance."""
+    millis = int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
+    high, low = (chance >> 62) & 0xFFF, chance & 0x3FFF_FFFF_FFFF_FFFF
+    return UUID(int=millis << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)
+
+
+class SystemClock:
+    """Wall time at start plus boot time since, bent by at most 1 % towards the wall.
+
+    A wall clock that is set forward or back by hand therefore never fires a deadline early and never freezes one.
+    """
+
+    def __init__(self) -> None:
+        self._wall_at_start = time.time()
+        self._boot_at_start = self._boot()
+        self._bent_s = 0.0
+        self._bent_until = self._boot_at_start
+
+    @staticmethod
+    def _boot() -> float:
+        source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS has no BOOTTIME
+        return time.clock_gettime(source)
+
+    def off_wall_s(self) -> float:
+        """Seconds by which the wall clock is ahead of ours; over 2 s somebody should know."""
+        return time.time() - (self._wall_at_start + (self._boot() - self._boot_at_start) + self._bent_s)
+
+    def now(self) -> datetime:
+        boot = self._boot()
+        room = (boot - self._bent_until) * SLEW_MAX
+        if room > 0:
+            self._bent_s += max(-room, min(room, self.off_wall_s()))
+            self._bent_until = boot
+        return datetime.fromtimestamp(self._wall_at_start + (boot - self._boot_at_start) + self._bent_s, UTC)
+
+    def elapsed(self) -> float:
+        return self._boot()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def new_id(self) -> UUID:
+        return id_from(self.now(), secrets.randbits(74))
+
+    def jitter(self, seconds: float) -> float:
+        return random.uniform(0, seconds)  # noqa: S311 - spreading load, not keeping a secret
+
+    def chances(self, name: str) -> random.Random:
+        return random.Random(f"{secrets.randbits(64)}/{name}")  # noqa: S311 - play, not secrets
+
+
+class VirtualClock:
+    """A clock that stands still until it is told to advance.
+
+    Real I/O (a database, a broker) goes on in real time meanwhile; only waiting *for a time* is virtual. Moving the
+    event loop's own time instead would make every asyncpg query time out.
+    """
+
+    def __init__(self, start: datetime, seed: int = 0) -> None:
+        self._now = start
+        self._start = start
+        self._seed = seed
+        self._draw = random.Random(f"{seed}/ids")  # noqa: S311 - replayable on purpose
+        self._order = 0
+        self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    def elapsed(self) -> float:
+        return (self._now - self._start).total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        async with self._sleeper(seconds) as woken:
+            await woken
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        if event.is_set():
+            return True
+        async with self._sleeper(seconds) as woken:
+            asked = asyncio.ensure_future(event.wait())
+            try:
+                await asyncio.wait({asked, woken}, return_when=asyncio.FIRST_COMPLETED)
+                return event.is_set()
+            finally:
+                asked.cancel()
+
+    @asynccontextmanager
+    async def _sleeper(self, seconds: float) -> AsyncIterator[asyncio.Future[None]]:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._order += 1
+        heapq.heappush(self._sleepers, (self._now + timedelta(seconds=seconds), self._order, woken))
+        try:
+            yield woken
+        finally:
+            woken.cancel()
+
+    async def advance(self, seconds: float) -> None:
+        """Move time on, waking each sleeper at exactly its own instant and letting it run before the next."""
+        await self.advance_to(self._now + timedelta(seconds=seconds))
+
+    async def advance_to(self, at: datetime) -> None:
+        """Move time on to `at`; see `advance`."""
+        while self._sleepers and self._sleepers[0][0] <= at:
+            due, _, woken = heapq.heappop(self._sleepers)
+            if woken.done():
+                continue
+            self._now = max(self._now, due)
+            woken.set_result(None)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        self._now = max(self._now, at)
+
+    def next_wake_at(self) -> datetime | None:
+        """When the earliest sleeper wants to wake, or None if nobody sleeps."""
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return self._sleepers[0][0] if self._sleepers else None
+
+    def new_id(self) -> UUID:
+        return id_from(self._now, self._draw.getrandbits(74))
+
+    def jitter(self, seconds: float) -> float:
+        return self._draw.uniform(0, seconds)
+
+    def chances(self, name: str) -> random.Random:
+        return random.Random(f"{self._seed}/{name}")  # noqa: S311 - replayable on purpose

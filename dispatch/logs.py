@@ -1,0 +1,46 @@
+"""Technical logs: structlog writing one JSON object (or, on a terminal, one coloured line) per happening.
+
+Names every line uses for the same thing: `incident_id`, `terminal_id`, `offer_id`, `worker_id`, `home_id`, `term`.
+Ids and facts only; never a name, an address, a number or a reading.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+
+def _as_json(event: dict[str, Any], **_: object) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def set_up(level: str = "info", *, coloured: bool | None = None) -> None:
+    """Send the technical log to standard error; `coloured` defaults to whether that is a terminal."""
+    if coloured is None:
+        coloured = sys.stderr.isatty()
+    last = (
+        structlog.dev.ConsoleRenderer()
+        if coloured
+        else structlog.processors.JSONRenderer(serializer=_as_json)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get(part: str) -> structlog.typing.FilteringBoundLogger:
+    """The log of one part of the system, named as its module."""
+    return structlog.get_logger(part=part)  # type: ignore[no-any-return]
