@@ -201,7 +201,7 @@ async def _until_alone(place: Place) -> None:
         pid = _first_line(mark)
         if pid is None:
             return
-        if not await asyncio.to_thread(_is_postgres_of, place, pid):
+        if not _is_postgres_of(place, pid):
             mark.unlink(missing_ok=True)
             return
         await clock.sleep(0.1)
@@ -217,7 +217,11 @@ def _first_line(mark: Path) -> int | None:
 
 def _is_postgres_of(place: Place, pid: int) -> bool:
     """Whether that process is a PostgreSQL on our data, and not a stranger who was given the number since."""
-    shown = subprocess.run(
-        ["/bin/ps", "-ww", "-o", "args=", "-p", str(pid)], check=False, capture_output=True, text=True
-    )
-    return str(place.data) in shown.stdout
+    try:
+        shown = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        if Path("/proc/self").exists():
+            return False  # there is no such process
+        asked = ["/bin/ps", "-ww", "-o", "args=", "-p", str(pid)]  # macOS
+        shown = subprocess.run(asked, check=False, capture_output=True, text=True).stdout
+    return str(place.data) in shown
