@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 SLEW_MAX = 0.01
@@ -147,8 +147,9 @@ class VirtualClock:
             return True
         async with self._sleeper(seconds) as woken:
             asked = asyncio.ensure_future(event.wait())
+            either: set[asyncio.Future[Any]] = {asked, woken}
             try:
-                await asyncio.wait({asked, woken}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 return event.is_set()
             finally:
                 asked.cancel()

@@ -193,9 +193,12 @@ class _Reader:
             raise self.bad(f"{key}.ladder", f"no ladder is called {name!r}; there are {', '.join(sorted(ladders))}")
         complete = {**settings, "kind": kind.value, "ladder": ladders[name]}
         try:
-            return msgspec.convert(complete, Policy)
+            policy = msgspec.convert(complete, Policy)
         except msgspec.ValidationError as error:
             raise self.bad(self._blame(key, str(error)), str(error)) from None
+        if policy.band > Band.URGENT and kind not in {Key.SERVICE, Key.CONSULT}:
+            raise self.bad(f"{key}.band", "only service and consult may be below band 1")
+        return policy
 
     @staticmethod
     def _blame(key: str, message: str) -> str:

@@ -195,7 +195,10 @@ class Stay(StrEnum):
 A = AssignmentState
 ENDED = Ignore("assignment_ended")
 
-ASSIGNMENT_MOVES: dict[AssignmentState, dict[type[ev.AssignmentEvent], AssignmentState | Stay | Ignore]] = {
+AssignmentMoves = dict[type[ev.AssignmentEvent], AssignmentState | Stay | Ignore]
+_NO_MORE: AssignmentMoves = dict.fromkeys(ev.ASSIGNMENT_EVENTS, ENDED)
+
+ASSIGNMENT_MOVES: dict[AssignmentState, AssignmentMoves] = {
     A.OFFERED: {
         ev.OfferSeen: Stay.NOTED,
         ev.OfferAccepted: A.ACCEPTED,
@@ -256,13 +259,16 @@ ASSIGNMENT_MOVES: dict[AssignmentState, dict[type[ev.AssignmentEvent], Assignmen
         ev.AssignmentFinished: A.FINISHED,
         ev.WorkerLost: A.LOST,
     },
-    A.FINISHED: dict.fromkeys(ev.ASSIGNMENT_EVENTS, ENDED),
-    A.DECLINED: dict.fromkeys(ev.ASSIGNMENT_EVENTS, ENDED),
-    A.LAPSED: dict.fromkeys(ev.ASSIGNMENT_EVENTS, ENDED)
-    | {ev.OfferAccepted: Stay.REOFFER, ev.OfferDeclined: A.DECLINED},
-    A.WITHDRAWN: dict.fromkeys(ev.ASSIGNMENT_EVENTS, ENDED) | {ev.OfferAccepted: Stay.REOFFER},
-    A.LOST: dict.fromkeys(ev.ASSIGNMENT_EVENTS, ENDED)
-    | {ev.OfferAccepted: Stay.REOFFER, ev.Departed: A.EN_ROUTE, ev.Arrived: A.ON_SCENE},
+    A.FINISHED: _NO_MORE,
+    A.DECLINED: _NO_MORE,
+    A.LAPSED: {**_NO_MORE, ev.OfferAccepted: Stay.REOFFER, ev.OfferDeclined: A.DECLINED},
+    A.WITHDRAWN: {**_NO_MORE, ev.OfferAccepted: Stay.REOFFER},
+    A.LOST: {
+        **_NO_MORE,
+        ev.OfferAccepted: Stay.REOFFER,
+        ev.Departed: A.EN_ROUTE,
+        ev.Arrived: A.ON_SCENE,
+    },
 }
 
 

@@ -1,0 +1,210 @@
+"""The way to PostgreSQL: a pool whose every wait has an end, transactions, migrations, and statements kept in files.
+
+asyncpg waits for ever on a link that swallows bytes, and so does closing its pool: every call here is limited, and a
+connection in doubt is thrown away. What fails because the database is away, full or overloaded raises `Unreachable`
+(trying again makes sense); anything else is the statement's own fault and comes out as asyncpg raised it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from dispatch import logs
+from dispatch.clock import limit
+from dispatch.errors import BadSettings, SteppedDown, Unreachable
+
+Connection = PoolConnectionProxy | asyncpg.Connection
+
+CONNECT_WITHIN_S = 3
+COMMAND_WITHIN_S = 5
+CLOSE_WITHIN_S = 2
+
+SERVER_SETTINGS = {
+    "application_name": "onekey-dispatch",
+    "TimeZone": "UTC",
+    "jit": "off",  # compiling costs more than any of our statements takes
+    "statement_timeout": "4000",
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+}
+DISPATCHING = {
+    # PostgreSQL itself ends a holder that froze inside a transaction, so that a standby can take over
+    "statement_timeout": "2000",
+    "lock_timeout": "2000",
+    "idle_in_transaction_session_timeout": "2000",
+}
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, statement_timeout
+    asyncpg.InsufficientResourcesError,  # disk full, too many connections
+    asyncpg.PostgresSystemError,  # an I/O error below it
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+log = logs.get("store")
+
+
+def statements(noun: str) -> dict[str, str]:
+    """The named statements of `sql/<noun>.sql`: each begins with a line `-- name: what it is for`."""
+    text = resources.files("dispatch.store").joinpath("sql", f"{noun}.sql").read_text(encoding="utf-8")
+    parts = re.split(r"^-- (\w+): .*$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], (body.strip() for body in parts[2::2]), strict=True))
+
+
+class Database:
+    """A pool that connects when it is needed, so that a database that is away at start stops nobody."""
+
+    def __init__(self, dsn: str, *, size: int = 4, dispatching: bool = False) -> None:
+        self._dsn = dsn
+        self._size = size
+        self._settings = SERVER_SETTINGS | (DISPATCHING if dispatching else {})
+        self._pool: asyncpg.Pool | None = None
+
+    async def _open(self) -> asyncpg.Pool:
+        if self._pool is None:
+            self._pool = asyncpg.create_pool(
+                self._dsn,
+                min_size=0,
+                max_size=self._size,
+                timeout=CONNECT_WITHIN_S,
+                command_timeout=COMMAND_WITHIN_S,
+                max_inactive_connection_lifetime=600,
+                server_settings=self._settings,
+            )
+            await self._pool
+        return self._pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection for reading, or for one statement by itself. Raises Unreachable."""
+        try:
+            pool = await self._open()
+            connection = await pool.acquire(timeout=CONNECT_WITHIN_S)
+        except AWAY as error:
+            raise away(error) from error
+        try:
+            yield connection
+        except AWAY as error:
+            connection.terminate()
+            raise away(error) from error
+        finally:
+            await self._release(pool, connection)
+
+    @staticmethod
+    async def _release(pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
+        try:
+            async with limit(CLOSE_WITHIN_S):
+                await pool.release(connection)
+        except AWAY:
+            connection.terminate()
+
+    @asynccontextmanager
+    async def transaction(self, term: int | None = None) -> AsyncIterator[Connection]:
+        """One transaction; with a `term` it is a dispatching one and raises SteppedDown if the lease is lost.
+
+        If the link breaks during the commit the outcome is unknown, so every write must bear being done again.
+        """
+        async with self.connection() as connection, connection.transaction():
+            if term is not None and not await connection.fetchval(LEASE, term):
+                raise SteppedDown("lease_lost", term=term)
+            yield connection
+
+    async def close(self) -> None:
+        """Close every connection, giving up politeness after a moment."""
+        if self._pool is None:
+            return
+        try:
+            async with limit(CLOSE_WITHIN_S):
+                await self._pool.close()
+        except AWAY:
+            self._pool.terminate()
+        self._pool = None
+
+
+LEASE = "SELECT true FROM lease WHERE term = $1 FOR KEY SHARE"
+
+
+def away(error: BaseException) -> Unreachable:
+    """The error that says the database cannot be used just now."""
+    return Unreachable("database_away", reason=type(error).__name__, detail=str(error)[:200])
+
+
+# --- migrations ------------------------------------------------------------------------------------------------------
+
+_JOURNAL = "CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, checksum text NOT NULL)"
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7205759403792)"
+
+
+def migrations() -> dict[str, str]:
+    """Every migration's name and text, in order."""
+    folder = resources.files("dispatch.store").joinpath("migrations")
+    names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
+    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in names}
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Bring the database to this version's schema and return the names of the migrations done now.
+
+    Forward only, all or nothing, one process at a time. Raises BadSettings if the database is newer than this program
+    (`newer_database`) or a migration that was done has been edited since (`edited_migration`); Unreachable if away.
+    """
+    try:
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S, server_settings={"TimeZone": "UTC"})
+    except AWAY as error:
+        raise away(error) from error
+    try:
+        async with connection.transaction():
+            await connection.execute(_ONE_AT_A_TIME)
+            await connection.execute(_JOURNAL)
+            return await _catch_up(connection, migrations())
+    finally:
+        await connection.close(timeout=CLOSE_WITHIN_S)
+
+
+async def _catch_up(connection: asyncpg.Connection[Any], known: dict[str, str]) -> list[str]:
+    rows = await connection.fetch("SELECT name, checksum FROM migration")
+    done = {row["name"]: row["checksum"] for row in rows}
+    if newer := sorted(set(done) - set(known)):
+        raise BadSettings("newer_database", migration=newer[0], reason="this database is of a newer version than I am")
+    fresh = []
+    for name, text in known.items():
+        checksum = hashlib.sha256(text.encode()).hexdigest()
+        if name in done and done[name] != checksum:
+            raise BadSettings("edited_migration", migration=name, reason="it was edited after it had been done")
+        if name not in done:
+            await connection.execute(text)
+            await connection.execute("INSERT INTO migration (name, checksum) VALUES ($1, $2)", name, checksum)
+            fresh.append(name)
+            log.info("migrated", migration=name)
+    return fresh
+
+
+class Bell:
+    """Wakes whoever waits; says nothing about why. Polling is the truth, a bell only makes it quicker."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the waiter, now or at its next wait."""
+        self.event.set()
+
+    def hush(self) -> None:
+        """Ready for the next ring."""
+        self.event.clear()
