@@ -17,6 +17,7 @@ import msgspec
 
 from dispatch.errors import BadSettings
 from dispatch.model import Band, Key
+from dispatch.toml_lines import line_of
 
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10)]
@@ -136,26 +137,13 @@ class _Reader:
     """Turns parsed TOML into policies and knows how to say where something is wrong."""
 
     def __init__(self, text: str, source: str) -> None:
-        self._lines = text.splitlines()
+        self._text = text
         self._source = source
 
     def bad(self, key: str, reason: str) -> BadSettings:
-        line = self._line_of(key)
+        line = line_of(self._text, key)
         where = {"line": line} if line else {}
         return BadSettings("bad_policy", file=self._source, key=key, **where, reason=reason)
-
-    def _line_of(self, key: str) -> int | None:
-        """The line on which a dotted key is set: its table's header, then the key below it."""
-        table, _, name = key.rpartition(".")
-        inside, header_line = not table, None
-        for number, line in enumerate(self._lines, 1):
-            header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-            if header:
-                inside = header.group(1) == table
-                header_line = number if header.group(1) in (table, key) else header_line
-            elif inside and re.match(rf"\s*{re.escape(name)}\s*=", line):
-                return number
-        return header_line
 
     def expect_keys(self, table: dict[str, Any], allowed: set[str], prefix: str) -> None:
         for name in table:

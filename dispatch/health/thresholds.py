@@ -1,0 +1,122 @@
+"""Is one reading critical? Pure: a reading and limits in, the crossed limits out.
+
+The default limits are NEWS2's single-parameter red scores (Royal College of Physicians, National Early Warning Score 2,
+2017: a score of 3 in any one parameter asks for an urgent look) for pulse, SpO2 scale 1, systolic pressure,
+respiration and low temperature. NEWS2 has no red score for a high temperature and none for the diastolic pressure:
+those two limits are ours. An elder's own limits replace single ones (somebody with COPD lives at 88 %).
+
+Readings outside what a living person at home can have, or a device can measure, say that a sensor hangs loose, not
+that somebody is dying: 0 beats a minute is a finger taken out. They cross nothing. (These bounds are ours.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from dispatch.errors import BadInput
+from dispatch.model import Alarm, Key, Origin, Vitals
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value at or below `low`, or at or above `high`, is critical; None is no limit on that side."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+Thresholds = Mapping[str, Limits]
+"""Limits by the name of a field of `Vitals`, in that field's unit."""
+
+DEFAULTS: Thresholds = {
+    "heart_rate_bpm": Limits(low=40, high=131),
+    "spo2_percent": Limits(low=91),
+    "systolic_mmhg": Limits(low=90, high=220),
+    "diastolic_mmhg": Limits(high=130),
+    "temperature_c": Limits(low=35.0, high=40.0),
+    "respiration_per_min": Limits(low=8, high=25),
+}
+PLAUSIBLE: Mapping[str, tuple[float, float]] = {
+    "heart_rate_bpm": (20, 300),
+    "spo2_percent": (30, 100),
+    "systolic_mmhg": (40, 300),
+    "diastolic_mmhg": (20, 250),
+    "temperature_c": (20, 45),
+    "respiration_per_min": (2, 80),
+}
+SURFACE_SITES = frozenset({"skin", "wrist", "finger", "hand", "foot"})
+"""Where 33 °C is the ordinary temperature of the skin: the low limit says nothing there."""
+
+
+class _OwnLimits(msgspec.Struct, forbid_unknown_fields=True):
+    heart_rate_bpm: dict[str, float | None] = {}
+    spo2_percent: dict[str, float | None] = {}
+    systolic_mmhg: dict[str, float | None] = {}
+    diastolic_mmhg: dict[str, float | None] = {}
+    temperature_c: dict[str, float | None] = {}
+    respiration_per_min: dict[str, float | None] = {}
+
+
+def with_own(own: bytes | str | None, defaults: Thresholds = DEFAULTS) -> Thresholds:
+    """The defaults with one elder's own limits put in.
+
+    `own` is JSON such as `{"spo2_percent": {"low": 84}, "heart_rate_bpm": {"high": null}}`: what is named replaces the
+    default (null takes the limit away), what is not named stays. Raises BadInput (`bad_thresholds`).
+    """
+    if not own:
+        return defaults
+    try:
+        given = msgspec.structs.asdict(msgspec.json.decode(own, type=_OwnLimits))
+        return {name: _replace(limits, given[name]) for name, limits in defaults.items()}
+    except msgspec.MsgspecError as error:
+        raise BadInput("bad_thresholds", reason=str(error)) from None
+
+
+def _replace(limits: Limits, given: dict[str, float | None]) -> Limits:
+    return msgspec.convert(msgspec.structs.asdict(limits) | given, Limits)
+
+
+def crossed(reading: Vitals, thresholds: Thresholds = DEFAULTS) -> tuple[str, ...]:
+    """Codes of the limits that a reading crosses, such as `spo2_percent_low`; empty when it is not critical."""
+    codes = []
+    for name, limits in thresholds.items():
+        value: float | None = getattr(reading, name)
+        if value is None:
+            continue
+        least, most = PLAUSIBLE[name]
+        if not least <= value <= most:
+            continue
+        if limits.low is not None and value <= limits.low and not _is_cool_skin(name, reading):
+            codes.append(f"{name}_low")
+        elif limits.high is not None and value >= limits.high:
+            codes.append(f"{name}_high")
+    return tuple(codes)
+
+
+def _is_cool_skin(name: str, reading: Vitals) -> bool:
+    return name == "temperature_c" and (reading.temperature_site or "") in SURFACE_SITES
+
+
+def as_alarm(reading: Vitals, codes: tuple[str, ...]) -> Alarm:
+    """The alarm that a critical reading raises: the crossed limits' codes as its flaws, never the reading itself.
+
+    Its id comes from the reading, so that the same reading told twice is one alarm.
+    """
+    content = msgspec.json.encode((reading.happened_at or reading.received_at, codes, _measured(reading)))
+    digest = hashlib.sha256(content).digest()
+    return Alarm(
+        terminal_id=reading.terminal_id,
+        alarm_id=f"vitals-{digest.hex()[:24]}",
+        key=Key.VITALS,
+        received_at=reading.received_at,
+        digest=digest,
+        happened_at=reading.happened_at,
+        flaws=codes,
+        origin=Origin.VITALS,
+    )
+
+
+def _measured(reading: Vitals) -> tuple[float | None, ...]:
+    return tuple(getattr(reading, name) for name in DEFAULTS)
