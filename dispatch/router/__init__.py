@@ -1,0 +1,1 @@
+"""Who goes, and when to worry."""

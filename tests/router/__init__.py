@@ -1,0 +1,1 @@
+"""Who goes: the queue and the ranking."""
