@@ -36,7 +36,7 @@ Decision = tuple[Incident, tuple[Effect, ...]]
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything needed to open an incident. `by` names who or what opened it: a terminal's id, an operator, `rules`."""
+    """Everything needed to open an incident. `by` names who opened it: a terminal's id, an operator, `rules`."""
 
     id: IncidentId
     incident_class: IncidentClass
@@ -268,7 +268,7 @@ def _repeat(draft: Draft, event: ev.AlarmRepeated | ev.AlarmCancelled) -> None:
 
 def _closed_again(draft: Draft, terminal_id: TerminalId, message_id: str) -> None:
     closed = draft.incident
-    draft.receipt(terminal_id, message_id, Stage.CLOSED)
+    draft.receipt(terminal_id, message_id, Stage.TESTED if closed.outcome == "test" else Stage.CLOSED)
     draft.incident = closed
 
 

@@ -1,0 +1,286 @@
+"""Incidents and their assignments: rows to records and back, one function a statement.
+
+Locks are always taken in one order, ids ascending: lease, homes, incidents, workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from dispatch.incident.decide import due_at
+from dispatch.incident.draft import wants
+from dispatch.incident.policy import Policies, Policy
+from dispatch.incident.states import (
+    LIVE,
+    Assignment,
+    AssignmentState,
+    Caller,
+    Incident,
+    IncidentClass,
+    Subject,
+    SubjectKind,
+)
+from dispatch.model import Alarm, AssignmentId, Band, HomeId, IncidentId, Key, Origin, TerminalId, WorkerId
+from dispatch.store.database import Connection, statements
+
+SQL = statements("incidents")
+
+
+class PolicyShelf:
+    """Policies by the hash that incidents keep, read from the database once each."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Policy] = {}
+
+    async def fetch(self, connection: Connection, hashes: Iterable[str]) -> dict[str, Policy]:
+        """The policies of these hashes."""
+        missing = sorted(set(hashes) - self._known.keys())
+        if missing:
+            for row in await connection.fetch(SQL["policies_by_hash"], missing):
+                self._known[row["hash"]] = msgspec.json.decode(row["content"], type=Policy)
+        return self._known
+
+    async def store(self, connection: Connection, policies: Policies, now: datetime) -> None:
+        """Keep every policy in force, once by content."""
+        self._known |= {policy.hash: policy for policy in policies.values()}
+        contents = [msgspec.json.encode(policy, order="sorted").decode() for policy in policies.values()]
+        await connection.execute(SQL["store_policies"], [each.hash for each in policies.values()], contents, now)
+
+
+# --- locking and reading ---------------------------------------------------------------------------------------------
+
+
+async def lock_homes_of_terminals(
+    connection: Connection, terminal_ids: Iterable[TerminalId]
+) -> dict[TerminalId, HomeId]:
+    """The home each registered terminal hangs in; the homes are locked. A terminal nobody registered is absent."""
+    rows = await connection.fetch(SQL["lock_homes_of_terminals"], sorted(set(terminal_ids)))
+    return {row["terminal_id"]: row["home_id"] for row in rows}
+
+
+async def add_homes(connection: Connection, homes: Sequence[tuple[HomeId, str, float | None, float | None]]) -> None:
+    """Make up homes (id, address, lat, lon) nobody registered, and lock them."""
+    columns = [list(column) for column in zip(*sorted(set(homes)), strict=True)]
+    await connection.execute(SQL["add_homes"], *columns)
+    await lock_homes(connection, [home[0] for home in homes])
+
+
+async def lock_homes(connection: Connection, home_ids: Iterable[HomeId]) -> set[HomeId]:
+    """Lock homes; returns those that exist."""
+    rows = await connection.fetch(SQL["lock_homes"], sorted(set(home_ids)))
+    return {row["home_id"] for row in rows}
+
+
+class SeenAlarm(msgspec.Struct, frozen=True):
+    """An alarm or cancel stored earlier."""
+
+    terminal_id: TerminalId
+    alarm_id: str
+    digest: bytes
+    incident_id: IncidentId | None
+    cancel_of: str | None
+
+
+async def alarms_like(connection: Connection, alarms: Sequence[Alarm]) -> list[SeenAlarm]:
+    """Stored alarms with the same id as one of these, or taken back by or taking back one of these; oldest first."""
+    pairs = {(each.terminal_id, name) for each in alarms for name in (each.alarm_id, each.cancel_of) if name}
+    terminals, ids = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    rows = await connection.fetch(SQL["alarms_like"], terminals, ids)
+    return [SeenAlarm(**row) for row in rows]
+
+
+async def lock_incidents(
+    connection: Connection,
+    shelf: PolicyShelf,
+    subjects: Iterable[tuple[IncidentClass, Subject]],
+    ids: Iterable[IncidentId],
+) -> list[Incident]:
+    """Lock and read the open incidents of these classes and subjects, and those of these ids, closed ones included."""
+    wanted = sorted({(of.value, subject.kind.value, subject.id) for of, subject in subjects})
+    columns = [[each[n] for each in wanted] for n in range(3)]
+    rows = await connection.fetch(SQL["lock_incidents"], *columns, sorted(set(ids)))
+    return await read_incidents(connection, shelf, [row["incident_id"] for row in rows]) if rows else []
+
+
+async def read_incidents(connection: Connection, shelf: PolicyShelf, ids: Iterable[IncidentId]) -> list[Incident]:
+    """Incidents by id as they are now."""
+    return await _records(connection, shelf, await connection.fetch(SQL["read_incidents"], sorted(set(ids))))
+
+
+async def lock_workers(connection: Connection, ids: Iterable[WorkerId]) -> tuple[set[WorkerId], dict[WorkerId, UUID]]:
+    """Lock workers. Returns those on duty, and the incident that each busy one is asked for or holds."""
+    wanted = sorted(set(ids))
+    rows = await connection.fetch(SQL["lock_workers"], wanted)
+    live = await connection.fetch(SQL["live_of_workers"], wanted)
+    on_duty = {row["worker_id"] for row in rows if row["is_on_duty"]}
+    return on_duty, {row["worker_id"]: row["incident_id"] for row in live}
+
+
+async def _records(connection: Connection, shelf: PolicyShelf, rows: Sequence[Any]) -> list[Incident]:
+    if not rows:
+        return []
+    policies = await shelf.fetch(connection, (row["policy_hash"] for row in rows))
+    return [incident_of(row, policies[row["policy_hash"]]) for row in rows]
+
+
+class _AssignmentRow(msgspec.Struct):
+    """An assignment as PostgreSQL writes it in JSON."""
+
+    assignment_id: UUID
+    worker_id: WorkerId
+    state: AssignmentState
+    offered_at: datetime
+    due_at: datetime | None
+    eta_s: int
+    offered_by: str
+    skills: tuple[str, ...]
+    overdue: int
+    seen_at: datetime | None
+    accepted_at: datetime | None
+    departed_at: datetime | None
+    arrived_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+_assignments = msgspec.json.Decoder(tuple[_AssignmentRow, ...])
+_callers = msgspec.json.Decoder(tuple[Caller, ...])
+_SAME_IN_ROW = (
+    "is_exercise opened_at alarms hands nobody level step step_due_at answer_by answered_at answered_by verify_by"
+    " grace_by close_by cancelled_at closed_at outcome receipt_n version"
+).split()
+
+
+def incident_of(row: Any, policy: Policy) -> Incident:
+    """The record a row of `read_incidents` stands for."""
+    reachable = {name for name in ("contacts", "station", "supervisor") if row[f"has_{name}"]}
+    return Incident(
+        id=row["incident_id"],
+        incident_class=IncidentClass(row["incident_class"]),
+        subject=Subject(SubjectKind(row["subject_kind"]), row["subject_id"]),
+        origin=Origin(row["origin"]),
+        kind=Key(row["kind"]),
+        band=Band(row["band"]),
+        policy=policy,
+        callers=_callers.decode(row["callers"]),
+        assignments=tuple(map(_assignment_of, _assignments.decode(row["assignments"] or b"[]"))),
+        reachable=frozenset(reachable),
+        **{name: row[name] for name in _SAME_IN_ROW},
+    )
+
+
+def _assignment_of(row: _AssignmentRow) -> Assignment:
+    fields = msgspec.structs.asdict(row)
+    return Assignment(id=AssignmentId(fields.pop("assignment_id")), **fields)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+_stored = msgspec.json.Encoder()
+
+
+def _text(value: object) -> str:
+    return _stored.encode(value).decode()
+
+
+_COMMON: dict[str, Callable[[Incident], Any]] = {
+    "kind": attrgetter("kind.value"),
+    "band": attrgetter("band"),
+    "policy_hash": attrgetter("policy.hash"),
+    "state": attrgetter("state.value"),
+    "level": attrgetter("level"),
+    "wants": wants,
+    "nobody": attrgetter("nobody"),
+    "hands": attrgetter("hands"),
+    "step": attrgetter("step"),
+    "alarms": attrgetter("alarms"),
+    "receipt_n": attrgetter("receipt_n"),
+    "callers": lambda each: _text(each.callers),
+    "due_at": due_at,
+    "step_due_at": attrgetter("step_due_at"),
+    "answer_by": attrgetter("answer_by"),
+    "answered_at": attrgetter("answered_at"),
+    "answered_by": attrgetter("answered_by"),
+    "verify_by": attrgetter("verify_by"),
+    "grace_by": attrgetter("grace_by"),
+    "close_by": attrgetter("close_by"),
+    "cancelled_at": attrgetter("cancelled_at"),
+    "closed_at": attrgetter("closed_at"),
+    "outcome": attrgetter("outcome"),
+}
+_NEW: dict[str, Callable[[Incident], Any]] = {
+    "incident_id": attrgetter("id"),
+    "version": attrgetter("version"),
+    "incident_class": attrgetter("incident_class.value"),
+    "subject_kind": attrgetter("subject.kind.value"),
+    "subject_id": attrgetter("subject.id"),
+    "origin": attrgetter("origin.value"),
+    "is_exercise": attrgetter("is_exercise"),
+    "opened_at": attrgetter("opened_at"),
+} | _COMMON
+_INSERT_ORDER = (
+    "incident_id version incident_class subject_kind subject_id origin kind band policy_hash is_exercise state level"
+    " wants nobody hands step alarms receipt_n callers opened_at due_at step_due_at answer_by answered_at answered_by"
+    " verify_by grace_by close_by cancelled_at closed_at outcome"
+).split()
+_UPDATE_ORDER = ["incident_id", "version", *_COMMON]
+
+
+def _columns(order: Sequence[str], incidents: Sequence[Incident]) -> list[list[Any]]:
+    return [[_NEW[name](each) for each in incidents] for name in order]
+
+
+async def insert_incidents(connection: Connection, incidents: Sequence[Incident]) -> None:
+    """Write new incidents."""
+    await connection.execute(SQL["insert_incidents"], *_columns(_INSERT_ORDER, incidents))
+
+
+async def update_incidents(connection: Connection, incidents: Sequence[Incident]) -> int:
+    """Write incidents as decisions left them; returns how many were still at the version the decisions began from."""
+    done = await connection.execute(SQL["update_incidents"], *_columns(_UPDATE_ORDER, incidents))
+    return int(done.rpartition(" ")[2])
+
+
+_ASSIGNMENT_REST = "offered_at due_at seen_at accepted_at departed_at arrived_at ended_at end_reason".split()
+
+
+async def save_assignments(connection: Connection, changed: Sequence[tuple[IncidentId, Assignment]]) -> None:
+    """Write assignments, ended ones first, so that a worker freed and asked anew in one batch breaks no constraint."""
+    rows = sorted(changed, key=lambda each: (each[1].state in LIVE, each[1].id))
+    assignments = [each for _, each in rows]
+    await connection.execute(
+        SQL["save_assignments"],
+        [each.id for each in assignments],
+        [incident_id for incident_id, _ in rows],
+        [each.worker_id for each in assignments],
+        [each.state.value for each in assignments],
+        [each.eta_s for each in assignments],
+        [each.offered_by for each in assignments],
+        [",".join(each.skills) for each in assignments],
+        [each.overdue for each in assignments],
+        *([getattr(each, name) for each in assignments] for name in _ASSIGNMENT_REST),
+    )
+
+
+# --- what is due and who waits --------------------------------------------------------------------------------------
+
+
+async def due(connection: Connection, now: datetime, limit: int) -> list[IncidentId]:
+    """Incidents whose earliest clock has run out, the earliest first."""
+    return [row["incident_id"] for row in await connection.fetch(SQL["due"], now, limit)]
+
+
+async def next_due(connection: Connection) -> datetime | None:
+    """When the earliest clock of all runs out; None without an open incident."""
+    return await connection.fetchval(SQL["next_due"])  # type: ignore[no-any-return]
+
+
+async def waiting(connection: Connection, limit: int) -> list[Any]:
+    """Rows of incidents that want more workers asked."""
+    return list(await connection.fetch(SQL["waiting"], limit))

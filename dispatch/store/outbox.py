@@ -1,0 +1,90 @@
+"""Messages to send: written in the commit that decided them, finished when a channel has sent or given them up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from dispatch.model import AssignmentId, IncidentId
+from dispatch.store.database import Connection, statements
+
+SQL = statements("outbox")
+
+
+class OutboxMessage(msgspec.Struct, frozen=True):
+    """One message for one recipient through one channel; `body` is JSON, ids and codes only.
+
+    Ids are time-ordered, so per recipient they sort in the order in which they were decided.
+    """
+
+    id: UUID
+    channel: str
+    recipient: str
+    message: str
+    incident_id: IncidentId | None
+    offer_id: AssignmentId | None
+    body: bytes
+    created_at: datetime
+    expires_at: datetime
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """What became of a message: `sent`, `void` (with why) or `failed` (with why), after `attempts` tries."""
+
+    id: UUID
+    state: str
+    reason: str | None = None
+    attempts: int = 1
+
+
+async def add(connection: Connection, messages: Sequence[OutboxMessage]) -> None:
+    """Write messages, in the deciding commit."""
+    await connection.execute(
+        SQL["add"],
+        [each.id for each in messages],
+        [each.channel for each in messages],
+        [each.recipient for each in messages],
+        [each.message for each in messages],
+        [each.incident_id for each in messages],
+        [each.offer_id for each in messages],
+        [each.body.decode() for each in messages],
+        [each.created_at for each in messages],
+        [each.expires_at for each in messages],
+    )
+
+
+async def void_offers(connection: Connection, offer_ids: Sequence[AssignmentId], reason: str, now: datetime) -> None:
+    """Offers that ended before they were sent are not sent."""
+    await connection.execute(SQL["void_offers"], list(offer_ids), reason, now)
+
+
+async def finish(connection: Connection, done: Sequence[Finished], now: datetime) -> None:
+    """Note what became of messages."""
+    await connection.execute(
+        SQL["finish"],
+        [each.id for each in done],
+        [each.state for each in done],
+        [each.reason for each in done],
+        [each.attempts for each in done],
+        now,
+    )
+
+
+async def queued(connection: Connection, before: datetime, limit: int) -> list[OutboxMessage]:
+    """Messages decided before some instant and not yet sent, oldest first."""
+    rows = await connection.fetch(SQL["queued"], before, limit)
+    return [_message_of(dict(row)) for row in rows]
+
+
+def _message_of(fields: dict[str, Any]) -> OutboxMessage:
+    fields["body"] = fields["body"].encode()
+    return OutboxMessage(id=fields.pop("outbox_id"), **fields)
+
+
+async def oldest_queued(connection: Connection) -> datetime | None:
+    """When the oldest message not yet sent was decided; None if all are sent."""
+    return await connection.fetchval(SQL["oldest_queued"])  # type: ignore[no-any-return]

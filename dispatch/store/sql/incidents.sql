@@ -1,0 +1,150 @@
+-- lock_homes_of_terminals: which home each terminal hangs in, the homes locked in order of id
+SELECT hung.terminal_id, home.home_id
+FROM home JOIN terminal_home AS hung USING (home_id)
+WHERE hung.terminal_id = ANY ($1::text[]) AND hung.until IS NULL
+ORDER BY home.home_id
+FOR NO KEY UPDATE OF home
+
+-- add_homes: homes made up for terminals nobody registered, and for calls opened by hand at an address
+INSERT INTO home (home_id, address, lat, lon, is_known)
+SELECT home_id, address, lat, lon, false
+FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) AS new (home_id, address, lat, lon)
+ORDER BY home_id
+ON CONFLICT (home_id) DO NOTHING
+
+-- lock_homes: homes locked in order of id
+SELECT home_id FROM home WHERE home_id = ANY ($1::text[]) ORDER BY home_id FOR NO KEY UPDATE
+
+-- alarms_like: alarms and cancels seen before that one of a batch may repeat, take back, or have been taken back by
+SELECT terminal_id, alarm_id, digest, incident_id, cancel_of
+FROM alarm
+WHERE (terminal_id, alarm_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+   OR (cancel_of IS NOT NULL AND (terminal_id, cancel_of) IN (SELECT * FROM unnest($1::text[], $2::text[])))
+ORDER BY received_at
+
+-- lock_incidents: the open incidents of some subjects, and incidents by id, locked in order of id
+SELECT incident_id FROM incident
+WHERE incident_id = ANY (ARRAY(
+    SELECT open.incident_id
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (incident_class, subject_kind, subject_id)
+    JOIN incident AS open USING (incident_class, subject_kind, subject_id)
+    WHERE open.closed_at IS NULL
+    UNION ALL
+    SELECT unnest($4::uuid[])
+))
+ORDER BY incident_id
+FOR NO KEY UPDATE
+
+-- read_incidents: incidents by id as they are, ; read after locking, since a statement sees nothing newer than its start
+SELECT incident.*, (
+    SELECT json_agg(to_json(a) ORDER BY a.offered_at, a.assignment_id)::text
+    FROM assignment AS a WHERE a.incident_id = incident.incident_id
+) AS assignments, (
+    SELECT count(*) > 0 FROM contact WHERE contact.home_id = incident.subject_id
+) AS has_contacts, (
+    SELECT station_id IS NOT NULL FROM home WHERE home.home_id = incident.subject_id
+) AS has_station, EXISTS (SELECT FROM account WHERE role = 'supervisor' AND is_active) AS has_supervisor
+FROM incident
+WHERE incident_id = ANY ($1::uuid[])
+
+-- lock_workers: workers locked in order of id, and whether each is on duty
+SELECT worker_id, is_on_duty FROM worker WHERE worker_id = ANY ($1::text[]) ORDER BY worker_id FOR NO KEY UPDATE
+
+-- live_of_workers: the incident each of these workers is asked for or holds
+SELECT worker_id, incident_id FROM assignment
+WHERE worker_id = ANY ($1::text[]) AND state IN ('offered', 'accepted', 'en_route', 'on_scene')
+
+-- insert_incidents: new incidents
+INSERT INTO incident (
+    incident_id, version, incident_class, subject_kind, subject_id, origin, kind, band, policy_hash, is_exercise,
+    state, level, wants, nobody, hands, step, alarms, receipt_n, callers, opened_at, due_at, step_due_at, answer_by,
+    answered_at, answered_by, verify_by, grace_by, close_by, cancelled_at, closed_at, outcome
+)
+SELECT
+    incident_id, version, incident_class, subject_kind, subject_id, origin, kind, band, policy_hash, is_exercise,
+    state, level, wants, nobody, hands, step, alarms, receipt_n, callers::jsonb, opened_at, due_at, step_due_at,
+    answer_by, answered_at, answered_by, verify_by, grace_by, close_by, cancelled_at, closed_at, outcome
+FROM unnest(
+    $1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::text[],
+    $10::bool[], $11::text[], $12::smallint[], $13::smallint[], $14::bool[], $15::smallint[], $16::int[], $17::int[],
+    $18::int[], $19::text[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[],
+    $24::timestamptz[], $25::text[], $26::timestamptz[], $27::timestamptz[], $28::timestamptz[], $29::timestamptz[],
+    $30::timestamptz[], $31::text[]
+) AS new (
+    incident_id, version, incident_class, subject_kind, subject_id, origin, kind, band, policy_hash, is_exercise,
+    state, level, wants, nobody, hands, step, alarms, receipt_n, callers, opened_at, due_at, step_due_at, answer_by,
+    answered_at, answered_by, verify_by, grace_by, close_by, cancelled_at, closed_at, outcome
+)
+
+-- update_incidents: incidents as a decision left them
+UPDATE incident SET
+    version = new.version, kind = new.kind, band = new.band, policy_hash = new.policy_hash, state = new.state,
+    level = new.level, wants = new.wants, nobody = new.nobody, hands = new.hands, step = new.step,
+    alarms = new.alarms, receipt_n = new.receipt_n, callers = new.callers::jsonb, due_at = new.due_at,
+    step_due_at = new.step_due_at, answer_by = new.answer_by, answered_at = new.answered_at,
+    answered_by = new.answered_by, verify_by = new.verify_by, grace_by = new.grace_by, close_by = new.close_by,
+    cancelled_at = new.cancelled_at, closed_at = new.closed_at, outcome = new.outcome
+FROM unnest(
+    $1::uuid[], $2::int[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::smallint[], $8::smallint[],
+    $9::bool[], $10::smallint[], $11::int[], $12::int[], $13::int[], $14::text[], $15::timestamptz[],
+    $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::text[], $20::timestamptz[], $21::timestamptz[],
+    $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $25::text[]
+) AS new (
+    incident_id, version, kind, band, policy_hash, state, level, wants, nobody, hands, step, alarms, receipt_n,
+    callers, due_at, step_due_at, answer_by, answered_at, answered_by, verify_by, grace_by, close_by, cancelled_at,
+    closed_at, outcome
+)
+WHERE incident.incident_id = new.incident_id AND incident.version = new.version - 1
+
+-- save_assignments: offers and assignments as a decision left them, the ended ones first
+INSERT INTO assignment (
+    assignment_id, incident_id, worker_id, state, eta_s, offered_by, skills, overdue, offered_at, due_at, seen_at,
+    accepted_at, departed_at, arrived_at, ended_at, end_reason
+)
+SELECT
+    assignment_id, incident_id, worker_id, state, eta_s, offered_by, string_to_array(skills, ','), overdue,
+    offered_at, due_at, seen_at, accepted_at, departed_at, arrived_at, ended_at, end_reason
+FROM unnest(
+    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::int[], $9::timestamptz[],
+    $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[],
+    $15::timestamptz[], $16::text[]
+) AS new (
+    assignment_id, incident_id, worker_id, state, eta_s, offered_by, skills, overdue, offered_at, due_at, seen_at,
+    accepted_at, departed_at, arrived_at, ended_at, end_reason
+)
+ON CONFLICT (assignment_id) DO UPDATE SET
+    state = excluded.state, eta_s = excluded.eta_s, overdue = excluded.overdue, due_at = excluded.due_at,
+    seen_at = excluded.seen_at, accepted_at = excluded.accepted_at, departed_at = excluded.departed_at,
+    arrived_at = excluded.arrived_at, ended_at = excluded.ended_at, end_reason = excluded.end_reason
+
+-- due: incidents whose earliest clock has run out, the earliest first
+SELECT incident_id FROM incident WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+
+-- next_due: when the earliest clock of all runs out
+SELECT min(due_at) FROM incident WHERE due_at IS NOT NULL
+
+-- waiting: incidents that want more workers asked, with what their queue and ranking need
+SELECT i.incident_id, i.band, i.opened_at, i.level, i.wants, i.nobody, i.policy_hash, i.subject_kind,
+    home.lat, home.lon, home.access::text AS access, station.lat AS station_lat, station.lon AS station_lon,
+    (SELECT array_agg(a.worker_id) FROM assignment AS a
+     WHERE a.incident_id = i.incident_id AND a.state = 'declined') AS declined,
+    (SELECT array_agg(a.worker_id) FROM assignment AS a
+     WHERE a.incident_id = i.incident_id AND a.state IN ('lapsed', 'lost', 'withdrawn') AND a.end_reason <> 'answered')
+     AS silent
+FROM incident AS i
+LEFT JOIN home ON i.subject_kind = 'home' AND home.home_id = i.subject_id
+LEFT JOIN station USING (station_id)
+WHERE i.wants > 0
+ORDER BY i.band, i.opened_at
+LIMIT $1
+
+-- open_count: how many incidents are open
+SELECT count(*) FROM incident WHERE closed_at IS NULL
+
+-- policies_by_hash: the content of some policies
+SELECT hash, content::text AS content FROM policy WHERE hash = ANY ($1::text[])
+
+-- store_policies: each policy once, by its content's hash
+INSERT INTO policy (hash, content, stored_at)
+SELECT hash, content::jsonb, $3 FROM unnest($1::text[], $2::text[]) AS new (hash, content)
+ON CONFLICT (hash) DO NOTHING
