@@ -93,6 +93,8 @@ def system_folder() -> Path:
             if os.geteuid() != 0:
                 folder = base / f"{OURS}-{os.getuid()}"
             folder.mkdir(mode=0o755, exist_ok=True)
+            if folder.stat().st_uid != os.geteuid():  # somebody else was there first, and could change what we run
+                continue
             return folder
     raise Unreachable("no_folder_on_disk", tried=", ".join(str(base) for base in BASES))
 
