@@ -1,0 +1,1 @@
+"""People looking: the JSON API, its live streams, and the pages."""

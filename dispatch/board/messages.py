@@ -1,4 +1,5 @@
-"""Every request and answer of the HTTP and WebSocket API, typed. OpenAPI is generated from these (`api.py`).
+"""Every request and answer of the HTTP and WebSocket API, typed; what a worker's phone says and hears stands in
+`worker_messages`. OpenAPI is generated from these (`openapi`).
 
 Instants travel as RFC 3339 in UTC; pages turn codes into sentences in the reader's language.
 """
@@ -6,15 +7,22 @@ Instants travel as RFC 3339 in UTC; pages turn codes into sentences in the reade
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from dispatch.board.values import (
+    Latitude,
+    Longitude,
+    LongText,
+    Metres,
+    Name,
+    NoteText,
+    Outcome,
+    ShortText,
+)
 from dispatch.model import Access, Place
-
-ShortText = Annotated[str, msgspec.Meta(max_length=200)]
-LongText = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
 
 # --- what a board sees ------------------------------------------------------------------------------------------------
 
@@ -23,7 +31,8 @@ class NextStep(msgspec.Struct, frozen=True):
     """The earliest clock of an incident and what it brings if nobody acts.
 
     `code`: lapse, depart_overdue, arrive_overdue, check_overdue, verify, grace, climb, close. `facts` name what a
-    sentence needs: `worker_name`, `level`, `tells` (targets of the step), `asked` (how often already).
+    sentence needs: of a worker's clock `worker_id`, `worker_name`, `asked` (how often already), `is_lost` (the worker
+    will be given up); of climb `level`, `tells` (targets of the step), `why`; of close `closes` (False: a reminder).
     """
 
     at: datetime
@@ -251,23 +260,10 @@ class Found(msgspec.Struct, frozen=True):
 
 # --- what an operator does --------------------------------------------------------------------------------------------
 
-OUTCOMES = Literal[
-    "assisted",
-    "hospital",
-    "handed_over",
-    "false_alarm",
-    "test",
-    "no_answer",
-    "duplicate",
-    "cancelled",
-    "nobody_home",
-]
-"""How a call can end: helped at home, taken to hospital, handed to 120/119/110, false alarm, …"""
-
-DECLINE_REASONS = Literal["too_far", "busy", "unwell", "off_duty_soon", "no_vehicle", "other"]
-
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An account's name and password."""
+
     name: ShortText
     password: ShortText
 
@@ -282,6 +278,8 @@ class Who(msgspec.Struct, frozen=True):
 
 
 class ChooseLanguage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The language in which this person reads."""
+
     language: Literal["zh", "en"]
 
 
@@ -290,20 +288,28 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AssignWorker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    worker_id: ShortText
+    """Offer the call to this worker, whoever else is asked."""
+
+    worker_id: Name
 
 
 class ReleaseWorker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Take the call off a worker."""
+
     offer_id: UUID
 
 
 class WriteNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something the next one should know."""
+
     content: LongText
 
 
 class CloseIncident(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    outcome: OUTCOMES
-    note: Annotated[str, msgspec.Meta(max_length=4000)] = ""
+    """How the call ended, and anything to add."""
+
+    outcome: Outcome
+    note: NoteText = ""
 
 
 class RaiseKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -312,14 +318,22 @@ class RaiseKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["sos", "fall", "fire", "family"]
 
 
+class PlaceGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A point on the earth in WGS-84 degrees."""
+
+    lat: Latitude
+    lon: Longitude
+    accuracy_m: Metres | None = None
+
+
 class OpenByHand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A call opened by an operator: for a known home, or an address (with a place if known)."""
 
     kind: Literal["sos", "fall", "fire", "family", "service", "consult"]
-    home_id: ShortText | None = None
+    home_id: Name | None = None
     address: ShortText | None = None
-    place: Place | None = None
-    note: Annotated[str, msgspec.Meta(max_length=4000)] = ""
+    place: PlaceGiven | None = None
+    note: NoteText = ""
 
 
 class Acted(msgspec.Struct, frozen=True):
@@ -333,71 +347,3 @@ class Refusal(msgspec.Struct, frozen=True):
 
     code: str
     facts: dict[str, Any]
-
-
-# --- a worker's phone -------------------------------------------------------------------------------------------------
-
-
-class Question(msgspec.Struct, frozen=True):
-    """Something the centre asks a worker: have_you_departed, are_you_there, are_you_safe, graver, cancelled."""
-
-    code: str
-    at: datetime
-    answer_by: datetime | None = None
-
-
-class WorkerCall(msgspec.Struct, frozen=True):
-    """The offer or assignment a worker holds. Door codes and numbers are there only once it is accepted."""
-
-    offer_id: UUID
-    incident_id: UUID
-    number: int
-    state: str
-    kind: str
-    band: int
-    due_at: datetime | None
-    offered_at: datetime
-    eta_s: int
-    people: tuple[PersonCard, ...]
-    address: str
-    place: Place | None
-    access: Access | None
-    contacts: tuple[ContactCard, ...]
-    cancelled_at: datetime | None
-    question: Question | None
-
-
-class WorkerView(msgspec.Struct, frozen=True, tag="view"):
-    """All that a worker's page shows; sent whole at each change. `ended` says why the last call went away, if it did."""
-
-    server_now: datetime
-    worker: WorkerCard
-    is_on_duty: bool
-    call: WorkerCall | None
-    ended: str | None = None
-
-
-WorkerFrame = WorkerView | Heartbeat
-
-
-class SetDuty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    is_on_duty: bool
-
-
-class ReportPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A worker's position. `datum` is the coordinate system the phone speaks; browsers speak wgs84."""
-
-    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
-    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
-    accuracy_m: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] | None = None
-    at: datetime | None = None
-    datum: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
-
-
-class Decline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    reason: DECLINE_REASONS
-
-
-class Finish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    outcome: OUTCOMES
-    note: Annotated[str, msgspec.Meta(max_length=4000)] = ""
