@@ -6,6 +6,6 @@ control. Used by `ingest` and by `notify`; it knows nothing of alarms or of term
 """
 
 from dispatch.mqtt.connection import Connection
-from dispatch.mqtt.nouns import Address, Counts, Message, Subscription, Unreadable, Will
+from dispatch.mqtt.nouns import Address, Counts, Message, Session, Subscription, Unreadable, Will
 
-__all__ = ["Address", "Connection", "Counts", "Message", "Subscription", "Unreadable", "Will"]
+__all__ = ["Address", "Connection", "Counts", "Message", "Session", "Subscription", "Unreadable", "Will"]

@@ -11,11 +11,11 @@ from dispatch import logs
 from dispatch.clock import Clock, limit
 from dispatch.mqtt import wire
 from dispatch.mqtt.link import Ears, Link
-from dispatch.mqtt.nouns import Address, Counts, Message, Subscription, Unreadable, Will
+from dispatch.mqtt.nouns import Address, Counts, Message, Session, Unreadable, Will
 from dispatch.mqtt.outgoing import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
 CONNECT_LIMIT_S = 5.0
 """For the name, TCP and TLS together."""
@@ -30,38 +30,29 @@ TAKEN_OVER = "session_taken_over"
 what keeps two from fighting there is that whoever loses the lease stops its connections."""
 
 
-def _connect_packet(
-    address: Address,
-    client_id: str,
-    will: Will | None,
-    *,
-    clean_start: bool,
-    keep_alive_s: int,
-    session_expiry_s: int,
-    receive_maximum: int,
-) -> mqtt5.ConnectPacket:
-    last_will = (
-        None
-        if will is None
-        else mqtt5.Will(
-            will.topic,
-            payload=will.payload,
-            qos=mqtt5.QoS(will.qos),
-            retain=will.retain,
-            message_expiry_interval=will.expiry_s,
-            will_delay_interval=will.delay_s,
-        )
-    )
+def _connect_packet(address: Address, session: Session) -> mqtt5.ConnectPacket:
+    will = session.will
     return mqtt5.ConnectPacket(
-        client_id,
+        session.client_id,
         username=address.username,
         password=None if address.password is None else address.password.encode(),
-        clean_start=clean_start,
-        will=last_will,
-        keep_alive=keep_alive_s,
-        session_expiry_interval=session_expiry_s,
-        receive_max=receive_maximum,
+        clean_start=session.clean_start,
+        will=None if will is None else _last_will(will),
+        keep_alive=session.keep_alive_s,
+        session_expiry_interval=session.expiry_s,
+        receive_max=session.receive_maximum,
         max_packet_size=wire.PACKET_MAX_BYTES,
+    )
+
+
+def _last_will(will: Will) -> mqtt5.Will:
+    return mqtt5.Will(
+        will.topic,
+        payload=will.payload,
+        qos=mqtt5.QoS(will.qos),
+        retain=will.retain,
+        message_expiry_interval=will.expiry_s,
+        will_delay_interval=will.delay_s,
     )
 
 
@@ -70,8 +61,8 @@ class Connection:
 
     `on_batch` gets all messages that arrived together, in order, and must only put them somewhere: it runs inside the
     event loop's reading of the socket. Each message, and each packet that could not be read, is to be given to
-    `acknowledge` once it is safe; until then it keeps one of the `receive_maximum` places, and after a loss it comes
-    again (as another `Message`: who cares about doubles looks for them).
+    `acknowledge` once it is safe; until then it keeps one of the session's `receive_maximum` places, and after a loss
+    it comes again (as another `Message`: who cares about doubles looks for them).
 
     `on_connected(session_present)` is called when all subscriptions stand; False means the broker may have dropped
     what was sent meanwhile. `on_lost(reason)` follows when that connection ends.
@@ -80,39 +71,24 @@ class Connection:
     def __init__(
         self,
         address: Address,
+        session: Session,
         *,
-        client_id: str,
         clock: Clock,
         on_batch: Callable[[list[Message]], None],
         on_unreadable: Callable[[Unreadable], None],
         on_connected: Callable[[bool], None] = lambda _present: None,
         on_lost: Callable[[str], None] = lambda _reason: None,
-        subscriptions: Sequence[Subscription] = (),
-        receive_maximum: int = 1000,
-        session_expiry_s: int = 86_400,
-        keep_alive_s: int = 10,
-        clean_start: bool = False,
-        will: Will | None = None,
         unsent_max: int = 50_000,
     ) -> None:
-        self._address = address
+        self._address, self._session = address, session
         self._clock = clock
         self._on_batch, self._on_unreadable = on_batch, on_unreadable
         self._on_connected, self._on_lost = on_connected, on_lost
-        self._subscriptions = tuple(subscriptions)
-        self._hello = _connect_packet(
-            address,
-            client_id,
-            will,
-            clean_start=clean_start,
-            keep_alive_s=keep_alive_s,
-            session_expiry_s=session_expiry_s,
-            receive_maximum=receive_maximum,
-        )
-        self._log = logs.get("mqtt").bind(client_id=client_id)
+        self._log = logs.get("mqtt").bind(client_id=session.client_id)
         self._outgoing = Outgoing(unsent_max)
         self._link: Link | None = None
         self._is_connected = False
+        self._hello = _connect_packet(address, session)
         self._ears = Ears(
             ready=self._ready,
             received=self._received,
@@ -158,7 +134,7 @@ class Connection:
         """One attempt, and the connection that comes of it, to its end; True if it stood for a good while."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        link = Link(self._ears, self._hello, self._subscriptions)
+        link = Link(self._ears, self._hello, self._session.subscriptions)
         address = self._address
         self._link = link
         try:

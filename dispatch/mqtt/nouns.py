@@ -47,6 +47,22 @@ class Will:
     expiry_s: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the broker is told about us. A client id has one session, kept for `expiry_s` after a loss.
+
+    At most `receive_maximum` messages are out unacknowledged. A silent broker is given up after 1.5 × `keep_alive_s`.
+    """
+
+    client_id: str
+    subscriptions: tuple[Subscription, ...] = ()
+    receive_maximum: int = 1000
+    expiry_s: int = 86_400
+    keep_alive_s: int = 10
+    clean_start: bool = False
+    will: Will | None = None
+
+
 class Message(Struct, frozen=True, gc=False):
     """One message received. Give it back to `Connection.acknowledge` when its content is safe.
 

@@ -18,7 +18,7 @@ import pytest
 
 from dispatch.clock import SystemClock
 from dispatch.errors import BadInput, Refused, Unreachable
-from dispatch.mqtt import Address, Connection, Message, Subscription, Unreadable, Will
+from dispatch.mqtt import Address, Connection, Message, Session, Subscription, Unreadable, Will
 from dispatch.mqtt.connection import BACKOFF_MAX_S
 from simulator.servers.mosquitto import MosquittoServer
 
@@ -32,7 +32,7 @@ TOPIC = "onekey/1/xm/t1/alarm"
 class Lane:
     """One connection under test, and all it told."""
 
-    def __init__(self, port: int, client_id: str = "xm-alarms-0", **settings: Any) -> None:
+    def __init__(self, port: int, *, address: Address | None = None, unsent_max: int = 50_000, **session: Any) -> None:
         self.batches: list[list[Message]] = []
         self.messages: list[Message] = []
         self.unreadable: list[Unreadable] = []
@@ -40,15 +40,20 @@ class Lane:
         self.losses: list[str] = []
         self._changed = asyncio.Event()
         self.connection = Connection(
-            settings.pop("address", Address("127.0.0.1", port)),
-            client_id=client_id,
+            address or Address("127.0.0.1", port),
+            Session(**{"client_id": "xm-alarms-0", "subscriptions": (ALARMS,)} | session),
             clock=SystemClock(),
             on_batch=self._batch,
             on_unreadable=lambda item: self._note(self.unreadable, item),
             on_connected=lambda present: self._note(self.connects, present),
             on_lost=lambda reason: self._note(self.losses, reason),
-            **{"subscriptions": [ALARMS], **settings},
+            unsent_max=unsent_max,
         )
+        self._ended, self.connection._ended = self.connection._ended, self._end  # type: ignore[method-assign]
+
+    def _end(self, reason: str) -> None:
+        self._ended(reason)
+        self._changed.set()
 
     def _batch(self, batch: list[Message]) -> None:
         self.messages += batch
@@ -71,9 +76,8 @@ class Lane:
         await self.until(lambda: len(self.messages) >= count)
 
     async def said(self, reason: str) -> None:
-        """Wait for a failed attempt's reason, which is not told but shown."""
-        while not (self.connection.broker_says or "").startswith(reason):  # noqa: ASYNC110 - nothing announces it
-            await asyncio.sleep(0.01)
+        """Wait for the reason of a failed attempt."""
+        await self.until(lambda: (self.connection.broker_says or "").startswith(reason))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Lane]:
@@ -141,7 +145,7 @@ async def test_what_was_queued_while_away_arrives_in_batches(mosquitto: Mosquitt
 
 
 async def test_qos_0_needs_no_acknowledgement(mosquitto: MosquittoServer) -> None:
-    async with Lane(mosquitto.port, subscriptions=[Subscription("onekey/1/xm/+/beat", qos=0)]).running() as lane:
+    async with Lane(mosquitto.port, subscriptions=(Subscription("onekey/1/xm/+/beat", qos=0),)).running() as lane:
         await press(mosquitto.port, b"beat", topic="onekey/1/xm/t1/beat", qos=0)
         await lane.until(lambda: lane.messages)
         assert lane.messages[0].token is None
@@ -199,7 +203,7 @@ async def test_no_more_than_receive_maximum_are_out_at_once(mosquitto: Mosquitto
 
 
 async def test_without_a_session_it_says_so(mosquitto: MosquittoServer) -> None:
-    async with Lane(mosquitto.port, session_expiry_s=0).running() as lane:
+    async with Lane(mosquitto.port, expiry_s=0).running() as lane:
         lane.cut()
         await lane.until(lambda: len(lane.connects) == 2)
         assert lane.connects == [False, False]
@@ -369,10 +373,10 @@ async def test_a_will_is_published_after_a_cut_and_not_after_a_good_bye(mosquitt
     will = Will("onekey/1/xm/state", b"lost")
     async with terminal(mosquitto.port) as listener:
         await listener.subscribe(will.topic, qos=1)
-        async with Lane(mosquitto.port, will=will, session_expiry_s=0).running():
+        async with Lane(mosquitto.port, will=will, expiry_s=0).running():
             pass
         await press(mosquitto.port, b"between", topic=will.topic)
-        async with Lane(mosquitto.port, will=will, session_expiry_s=0).running() as lane:
+        async with Lane(mosquitto.port, will=will, expiry_s=0).running() as lane:
             lane.cut()
             got = [(await anext(aiter(listener.messages))).payload for _ in range(2)]
         assert got == [b"between", b"lost"]
