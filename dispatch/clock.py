@@ -54,11 +54,19 @@ def limit(seconds: float) -> asyncio.Timeout:
     return asyncio.timeout(seconds)
 
 
-def id_from(at: datetime, chance: int) -> UUID:
-    """A version 7 id from its instant (milliseconds kept) and 74 bits of chance."""
-    millis = int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
-    high, low = (chance >> 62) & 0xFFF, chance & 0x3FFF_FFFF_FFFF_FFFF
-    return UUID(int=millis << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)
+class _Ids:
+    """Version 7 ids that rise strictly within a process, also inside one millisecond (RFC 9562 section 6.2, method 1).
+
+    Messages to one recipient are sent in the order of their ids, so two of one millisecond must not change places.
+    """
+
+    def __init__(self) -> None:
+        self._tick = 0
+
+    def draw(self, at: datetime, chance: int) -> UUID:
+        """An id of that instant with 62 bits of chance; 12 bits count within the millisecond."""
+        self._tick = max(int(at.timestamp() * 1000) << 12, self._tick + 1)
+        return UUID(int=(self._tick >> 12) << 80 | 0x7 << 76 | (self._tick & 0xFFF) << 64 | 0b10 << 62 | chance)
 
 
 class SystemClock:
@@ -72,6 +80,7 @@ class SystemClock:
         self._boot_at_start = self._boot()
         self._bent_s = 0.0
         self._bent_until = self._boot_at_start
+        self._ids = _Ids()
 
     @staticmethod
     def _boot() -> float:
@@ -105,7 +114,7 @@ class SystemClock:
         return True
 
     def new_id(self) -> UUID:
-        return id_from(self.now(), secrets.randbits(74))
+        return self._ids.draw(self.now(), secrets.randbits(62))
 
     def jitter(self, seconds: float) -> float:
         return random.uniform(0, seconds)  # noqa: S311 - spreading load, not keeping a secret
@@ -126,6 +135,7 @@ class VirtualClock:
         self._start = start
         self._seed = seed
         self._draw = random.Random(f"{seed}/ids")  # noqa: S311 - replayable on purpose
+        self._ids = _Ids()
         self._order = 0
         self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
 
@@ -187,7 +197,7 @@ class VirtualClock:
         return self._sleepers[0][0] if self._sleepers else None
 
     def new_id(self) -> UUID:
-        return id_from(self._now, self._draw.getrandbits(74))
+        return self._ids.draw(self._now, self._draw.getrandbits(62))
 
     def jitter(self, seconds: float) -> float:
         return self._draw.uniform(0, seconds)

@@ -23,7 +23,8 @@ def set_up(level: str = "info", *, coloured: bool | None = None) -> None:
     if coloured is None:
         coloured = sys.stderr.isatty()
     last = (
-        structlog.dev.ConsoleRenderer()
+        # plain: the prettier formatter prints local variables, and those hold names and addresses
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if coloured
         else structlog.processors.JSONRenderer(serializer=_as_json)
     )

@@ -11,7 +11,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 
-import msgspec
 from msgspec.structs import replace
 
 from dispatch import logs
@@ -204,9 +203,9 @@ class Engine:
         message = Unreadable(
             terminal_id=alarm.terminal_id,
             topic="alarm",
-            payload=msgspec.json.encode(alarm, enc_hook=str),
+            payload=repr(alarm).encode("utf-8", "backslashreplace"),
             reason="not_storable",
-            detail=repr(error)[:500].replace("\0", "?"),
+            detail=ascii(error)[:500],
             received_at=alarm.received_at,
         )
         try:
@@ -238,5 +237,3 @@ def _fail(batch: list[Waiting], error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)
-
-

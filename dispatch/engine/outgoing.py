@@ -97,5 +97,3 @@ def _message(
 def withdrawn_offers(effects: list[tuple[Incident | None, Effect]]) -> list[AssignmentId]:
     """Offers that some effect takes back: their message, if it has not been sent yet, is void."""
     return [effect.offer_id for _, effect in effects if isinstance(effect, WithdrawOffer)]
-
-

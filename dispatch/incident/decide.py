@@ -100,7 +100,8 @@ def _opening_facts(opening: Opening) -> dict[str, Any]:
 
 def decide(incident: Incident, event: ev.Event, now: datetime) -> Decision:
     """The incident after the event, and what the world is asked to do. Total: an event that may not move it is ignored
-    with a reason, which the log keeps (`ignored`)."""
+    with a reason, which the log keeps (`ignored`).
+    """
     draft = Draft(incident, now)
     before = wants(incident)
     if isinstance(event, ev.AssignmentEvent):

@@ -1,5 +1,6 @@
 """What must hold of one incident after every decision (DESIGN.md section 4). The database and the simulator hold the
-rest: one open incident a home and class, one live assignment a worker."""
+rest: one open incident a home and class, one live assignment a worker.
+"""
 
 from __future__ import annotations
 

@@ -317,6 +317,6 @@ _OPEN: dict[type[ev.IncidentEvent], Move | Ignore] = {
 
 INCIDENT_MOVES: dict[IncidentState, dict[type[ev.IncidentEvent], Move | Ignore]] = {
     **{state: _OPEN for state in IncidentState if state is not S.CLOSED},
-    S.CLOSED: dict.fromkeys(ev.INCIDENT_EVENTS, CLOSED) 
+    S.CLOSED: dict.fromkeys(ev.INCIDENT_EVENTS, CLOSED)
     | {ev.AlarmRepeated: Move.REPEAT, ev.AlarmCancelled: Move.REPEAT, ev.Noted: Move.NOTE},
 }

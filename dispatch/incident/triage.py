@@ -11,4 +11,3 @@ CLASS_OF = {Key.WORKER_SAFETY: IncidentClass.SAFETY, Key.POSSIBLE_GAP: IncidentC
 def class_of(kind: Key) -> IncidentClass:
     """The class of incident a kind of alarm opens; a person who needs help unless said otherwise."""
     return CLASS_OF.get(kind, IncidentClass.CARE)
-

@@ -151,10 +151,7 @@ class _AssignmentRow(msgspec.Struct):
 
 _assignments = msgspec.json.Decoder(tuple[_AssignmentRow, ...])
 _callers = msgspec.json.Decoder(tuple[Caller, ...])
-_SAME_IN_ROW = (
-    "is_exercise opened_at alarms hands nobody level step step_due_at answer_by answered_at answered_by verify_by"
-    " grace_by close_by cancelled_at closed_at outcome receipt_n version"
-).split()
+_SAME_IN_ROW = ["is_exercise", "opened_at", "alarms", "hands", "nobody", "level", "step", "step_due_at", "answer_by", "answered_at", "answered_by", "verify_by", "grace_by", "close_by", "cancelled_at", "closed_at", "outcome", "receipt_n", "version"]
 
 
 def incident_of(row: Any, policy: Policy) -> Incident:
@@ -224,11 +221,7 @@ _NEW: dict[str, Callable[[Incident], Any]] = {
     "is_exercise": attrgetter("is_exercise"),
     "opened_at": attrgetter("opened_at"),
 } | _COMMON
-_INSERT_ORDER = (
-    "incident_id version incident_class subject_kind subject_id origin kind band policy_hash is_exercise state level"
-    " wants nobody hands step alarms receipt_n callers opened_at due_at step_due_at answer_by answered_at answered_by"
-    " verify_by grace_by close_by cancelled_at closed_at outcome"
-).split()
+_INSERT_ORDER = ["incident_id", "version", "incident_class", "subject_kind", "subject_id", "origin", "kind", "band", "policy_hash", "is_exercise", "state", "level", "wants", "nobody", "hands", "step", "alarms", "receipt_n", "callers", "opened_at", "due_at", "step_due_at", "answer_by", "answered_at", "answered_by", "verify_by", "grace_by", "close_by", "cancelled_at", "closed_at", "outcome"]
 _UPDATE_ORDER = ["incident_id", "version", *_COMMON]
 
 
@@ -247,7 +240,7 @@ async def update_incidents(connection: Connection, incidents: Sequence[Incident]
     return int(done.rpartition(" ")[2])
 
 
-_ASSIGNMENT_REST = "offered_at due_at seen_at accepted_at departed_at arrived_at ended_at end_reason".split()
+_ASSIGNMENT_REST = ["offered_at", "due_at", "seen_at", "accepted_at", "departed_at", "arrived_at", "ended_at", "end_reason"]
 
 
 async def save_assignments(connection: Connection, changed: Sequence[tuple[IncidentId, Assignment]]) -> None:
