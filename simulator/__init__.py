@@ -1,0 +1,1 @@
+"""A town that plays against the service: terminals, workers and operators, their habits and their faults."""

@@ -46,7 +46,7 @@ def reasons(ranking: Ranking, name: str) -> tuple[str, ...]:
     return next(each.reasons for each in ranking.candidates if each.worker_id == name)
 
 
-def test_the_nearest_comes_first_with_minutes_metres_and_reasons():
+def test_the_nearest_comes_first_with_minutes_metres_and_reasons() -> None:
     ranking = rank(crew(worker("far", 2000), worker("near", -500), worker("mid", 900)), DOOR, Wish(), NOW)
     assert names(ranking) == ["near", "mid", "far"]
     best = ranking.picks[0]
@@ -57,12 +57,12 @@ def test_the_nearest_comes_first_with_minutes_metres_and_reasons():
     assert ranking.picks[1].reasons == ("on_duty", "position_fresh")
 
 
-def test_how_a_worker_travels_counts_more_than_metres():
+def test_how_a_worker_travels_counts_more_than_metres() -> None:
     ranking = rank(crew(worker("walks", 900, travel=Travel.WALK), worker("rides", 1500)), DOOR, Wish(), NOW)
     assert names(ranking) == ["rides", "walks"]
 
 
-def test_only_off_duty_busy_unskilled_or_unwilling_are_left_out():
+def test_only_off_duty_busy_unskilled_or_unwilling_are_left_out() -> None:
     everybody = crew(
         worker("off", 10, is_on_duty=False, skills=("first_aid",)),
         worker("busy", 20, skills=("first_aid",)),
@@ -82,7 +82,7 @@ def test_only_off_duty_busy_unskilled_or_unwilling_are_left_out():
     assert ranking.candidates[-1].worker_id == "off", "whoever is off duty is shown behind those on duty"
 
 
-def test_with_relaxed_skills_whoever_can_come_is_picked_and_the_compromise_is_told():
+def test_with_relaxed_skills_whoever_can_come_is_picked_and_the_compromise_is_told() -> None:
     everybody = crew(worker("near", 10), worker("skilled", 3000, skills=("first_aid",)))
     assert names(rank(everybody, DOOR, Wish(skills=("first_aid",)), NOW)) == ["skilled"]
     relaxed = rank(everybody, DOOR, Wish(skills=("first_aid",), relax_skills=True), NOW)
@@ -93,7 +93,7 @@ def test_with_relaxed_skills_whoever_can_come_is_picked_and_the_compromise_is_to
     assert relaxed.picks[0].reasons == ("nearest", "on_duty", "lacks_skill:first_aid", "position_fresh")
 
 
-def test_a_stale_position_ranks_later_by_what_could_be_walked_and_never_excludes():
+def test_a_stale_position_ranks_later_by_what_could_be_walked_and_never_excludes() -> None:
     ranking = rank(crew(worker("stale", 500, age_s=1000), worker("fresh", 1000)), DOOR, Wish(), NOW)
     assert names(ranking) == ["fresh", "stale"], "700 s at 1.3 m/s is 910 m more"
     assert reasons(ranking, "stale") == ("on_duty", "position_stale")
@@ -102,13 +102,13 @@ def test_a_stale_position_ranks_later_by_what_could_be_walked_and_never_excludes
     assert names(rank(crew(worker("stale", 500, age_s=40_000), far), DOOR, Wish(), NOW)) == ["stale", "fresh"]
 
 
-def test_without_a_position_the_station_stands_in():
+def test_without_a_position_the_station_stands_in() -> None:
     ranking = rank(crew(worker("silent", None), worker("old", 100, age_s=50_000)), Door(STATION), Wish(), NOW)
     assert [each.distance_m for each in ranking.candidates] == [0, 0]
     assert all("position_of_station" in each.reasons for each in ranking.picks)
 
 
-def test_a_home_of_unknown_place_is_ranked_by_its_station_or_all_alike():
+def test_a_home_of_unknown_place_is_ranked_by_its_station_or_all_alike() -> None:
     everybody = crew(worker("near", 100), worker("b", 4000), worker("a", 9000))
     by_station = rank(everybody, Door(None, station=Place(HOME.lat + 8000 * METRE, HOME.lon)), Wish(), NOW)
     assert names(by_station) == ["a", "b", "near"]
@@ -119,18 +119,18 @@ def test_a_home_of_unknown_place_is_ranked_by_its_station_or_all_alike():
     assert {each.eta_s for each in nowhere.picks} == {UNKNOWN_PLACE_S}
 
 
-def test_whoever_did_not_answer_before_is_asked_later():
+def test_whoever_did_not_answer_before_is_asked_later() -> None:
     wish = Wish(penalties_s={WorkerId("near"): 600.0, WorkerId("gone"): 1.0})
     ranking = rank(crew(worker("near", 10), worker("far", 2000)), DOOR, wish, NOW)
     assert names(ranking) == ["far", "near"]
     assert "did_not_answer" in reasons(ranking, "near")
 
 
-def test_ties_go_by_worker_id():
+def test_ties_go_by_worker_id() -> None:
     assert names(rank(crew(*(worker(name, 100) for name in "dbca")), DOOR, Wish(), NOW)) == list("abcd")
 
 
-def test_a_dozen_are_told_the_rest_are_counted_and_the_pick_is_always_among_the_told():
+def test_a_dozen_are_told_the_rest_are_counted_and_the_pick_is_always_among_the_told() -> None:
     everybody = crew(*(worker(f"busy{n:02}", n) for n in range(40)), *(worker(f"good{n}", 9000 + n) for n in range(9)))
     for n in range(40):
         everybody.set_busy(WorkerId(f"busy{n:02}"), is_busy=True)
@@ -141,7 +141,7 @@ def test_a_dozen_are_told_the_rest_are_counted_and_the_pick_is_always_among_the_
     assert ranking.counts == {"busy": 34, "farther": 3}
 
 
-def test_nobody_at_all():
+def test_nobody_at_all() -> None:
     assert rank(Crew(), DOOR, Wish(), NOW) == Ranking((), {}, ())
     assert rank(crew(worker("off", 1, is_on_duty=False)), DOOR, Wish(), NOW).picks == ()
 
@@ -159,13 +159,13 @@ def test_nobody_at_all():
         (Access(floor=-1, has_lift=False), 16),
     ],
 )
-def test_floors_cost_seconds(access: Access, seconds: float):
+def test_floors_cost_seconds(access: Access, seconds: float) -> None:
     assert floors_s(access) == seconds
     here = crew(worker("here", 0))
     assert eta_s(here, Door(HOME, access), WorkerId("here"), NOW) == SET_OFF_S[Travel.EBIKE] + seconds
 
 
-def test_the_crew_is_kept_up_to_date_row_by_row():
+def test_the_crew_is_kept_up_to_date_row_by_row() -> None:
     everybody = crew(worker("a", 10), worker("b", 20), worker("c", 30, skills=("lift",)))
     everybody.remove(WorkerId("a"))
     everybody.remove(WorkerId("a"))
@@ -191,7 +191,7 @@ rows = st.lists(
 
 @settings(deadline=None)
 @given(rows, st.integers(1, 20))
-def test_the_answer_agrees_with_a_plain_sort_and_misses_nobody(everyone: list[Row], picks_max: int):
+def test_the_answer_agrees_with_a_plain_sort_and_misses_nobody(everyone: list[Row], picks_max: int) -> None:
     workers = [
         worker(f"w{n:02}", north_m, age_s=age_s, is_on_duty=is_on_duty)
         for n, (north_m, age_s, is_on_duty, _) in enumerate(everyone)

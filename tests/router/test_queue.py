@@ -25,7 +25,7 @@ calls = st.builds(
 
 
 @given(st.lists(calls, max_size=40))
-def test_life_comes_before_all_others_and_the_oldest_first(waiting: list[Waiting]):
+def test_life_comes_before_all_others_and_the_oldest_first(waiting: list[Waiting]) -> None:
     ordered = order(waiting, NOW)
     life = [each for each in ordered if each.band == Band.LIFE]
     assert ordered[: len(life)] == life
@@ -33,7 +33,7 @@ def test_life_comes_before_all_others_and_the_oldest_first(waiting: list[Waiting
 
 
 @given(st.lists(calls, max_size=40, unique_by=lambda each: each.incident_id), st.randoms())
-def test_the_order_does_not_hang_on_how_the_calls_were_listed(waiting: list[Waiting], draw: Random):
+def test_the_order_does_not_hang_on_how_the_calls_were_listed(waiting: list[Waiting], draw: Random) -> None:
     shuffled = list(waiting)
     draw.shuffle(shuffled)
     assert sorted(waiting, key=repr) == sorted(order(waiting, NOW), key=repr)
@@ -41,19 +41,19 @@ def test_the_order_does_not_hang_on_how_the_calls_were_listed(waiting: list[Wait
 
 
 @given(calls, st.floats(1, 10_000))
-def test_waiting_never_puts_a_call_back(one: Waiting, longer_s: float):
+def test_waiting_never_puts_a_call_back(one: Waiting, longer_s: float) -> None:
     older = call(one.incident_id.int, one.band, (NOW - one.opened_at).total_seconds() + longer_s, one.level)
     fresh = call(10**7, one.band, (NOW - one.opened_at).total_seconds(), one.level)
     assert order([fresh, older], NOW) == [older, fresh]
 
 
-def test_a_service_call_that_waited_long_passes_a_fresh_urgent_one_but_never_life():
+def test_a_service_call_that_waited_long_passes_a_fresh_urgent_one_but_never_life() -> None:
     life, urgent = call(1, Band.LIFE, 0), call(2, Band.URGENT, 5)
     service = call(3, Band.SERVICE, 1800 + 6)
     assert order([urgent, service, life], NOW) == [life, service, urgent]
     assert order([call(3, Band.SERVICE, 1800 + 4), urgent], NOW)[0] == urgent
 
 
-def test_a_climbed_ladder_counts_like_waiting():
+def test_a_climbed_ladder_counts_like_waiting() -> None:
     climbed, older = call(1, Band.ORDINARY, 0, level=1), call(2, Band.ORDINARY, 119)
     assert order([older, climbed], NOW) == [climbed, older]

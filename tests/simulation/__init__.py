@@ -1,0 +1,1 @@
+"""The town that plays against the service."""
