@@ -162,7 +162,8 @@ class Link(asyncio.Protocol):
         packet_id, qos = packet.packet_id, packet.qos.value  # the codec's enums are no ints, whatever its stubs say
         if qos > 1 or packet_id == 0 or "\x00" in packet.topic:  # none of which the standard or we allow
             why = "qos_2" if qos > 1 else "packet_id_0" if packet_id == 0 else "nul_in_topic"
-            self._set_apart(wire.Broken(wire.PUBLISH, packet.write(), why, qos, packet_id or 0))
+            topic = wire.shown(packet.topic)
+            self._set_apart(wire.Broken(wire.PUBLISH, packet.write(), why, qos, packet_id or 0, topic))
             return
         token = None if packet_id is None else self._ears.token((0x4002_0000 | packet_id).to_bytes(4))
         messages.append(Message(packet.topic, packet.payload, qos, packet.retain, token))
@@ -174,7 +175,7 @@ class Link(asyncio.Protocol):
             if broken.qos > 1:  # a PUBREC with an error ends the exchange; a PUBACK would be a breach of protocol
                 receipt = b"\x50\x03" + broken.packet_id.to_bytes(2) + bytes([_QOS_UNSUPPORTED])
             token = self._ears.token(receipt)
-        self._ears.unreadable(Unreadable(broken.raw, broken.reason, token))
+        self._ears.unreadable(Unreadable(broken.raw, broken.reason, token, broken.topic))
 
     def _other(self, packet: mqtt5.Packet | wire.Broken | wire.Torn) -> None:
         match packet:

@@ -78,8 +78,9 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class Unreadable(Struct, frozen=True, gc=False):
-    """A packet that could not be read: its bytes as they came, and why.
+    """A packet that could not be read: its bytes as they came, why, and its topic as far as it can be told.
 
+    In `topic` U+FFFD stands for what is not UTF-8 or is NUL; it is empty if nothing can be told.
     It is acknowledged like a message, once it is parked, or the broker would send it again after each reconnect;
     `token` is None where there is nothing to acknowledge.
     """
@@ -87,6 +88,7 @@ class Unreadable(Struct, frozen=True, gc=False):
     packet: bytes
     reason: str
     token: int | None
+    topic: str = ""
 
 
 @dataclass(slots=True)

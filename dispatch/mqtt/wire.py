@@ -20,6 +20,7 @@ class Broken(Struct, frozen=True, gc=False):
     reason: str
     qos: int = 0
     packet_id: int = 0
+    topic: str = ""
 
 
 class Torn(Struct, frozen=True, gc=False):
@@ -55,15 +56,23 @@ def _body(packet: memoryview) -> memoryview:
 
 def _broken(packet: memoryview, reason: str) -> Broken:
     """Tell by hand what little is needed to park and acknowledge a packet the codec gave up on."""
-    kind, qos, packet_id = packet[0] >> 4, 0, 0
+    kind, qos, packet_id, topic = packet[0] >> 4, 0, 0, ""
     body = _body(packet)
     if kind == PUBLISH:
         qos = packet[0] >> 1 & 0x3
-        id_at = 2 + int.from_bytes(body[:2]) if qos else len(body)  # after the topic and its length
-        packet_id = int.from_bytes(body[id_at : id_at + 2]) if id_at + 2 <= len(body) else 0
+        topic_ends = 2 + int.from_bytes(body[:2])
+        if topic_ends <= len(body):
+            topic = shown(bytes(body[2:topic_ends]).decode(errors="replace"))
+        if qos and topic_ends + 2 <= len(body):
+            packet_id = int.from_bytes(body[topic_ends : topic_ends + 2])
     elif kind == PUBACK:
         packet_id = int.from_bytes(body[:2])
-    return Broken(kind, bytes(packet), reason, qos, packet_id)
+    return Broken(kind, bytes(packet), reason, qos, packet_id, topic)
+
+
+def shown(topic: str) -> str:
+    """A topic that can be stored and shown, whatever was sent."""
+    return topic.replace("\x00", "\ufffd")
 
 
 def _plain(problem: BaseException) -> str:

@@ -292,6 +292,12 @@ def test_a_topic_that_does_not_parse_is_refused(topic: str, reason: str) -> None
     (only,) = kinds.decode(topic, b'{"id":"a","key":"sos"}', NOW)
     assert isinstance(only, Unreadable)
     assert (only.reason, only.topic) == (reason, topic)
+    assert kinds.terminal_of(topic) == (None if reason == "bad_terminal_id" else only.terminal_id)
+
+
+def test_a_topic_names_its_terminal() -> None:
+    assert kinds.terminal_of("onekey/1/xm/t1/alarm") == "t1"
+    assert kinds.terminal_of("elsewhere/t1") is None
 
 
 # --- whatever the bytes

@@ -518,26 +518,29 @@ SHOUTS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWar
 """The codec's panic leaves an exception behind that nobody can catch; what counts is that the stream goes on."""
 
 BAD = {
-    "a topic that is not UTF-8": delivery(2, b"onekey/\xff/alarm"),
-    "a surrogate in the topic": delivery(2, b"onekey/\xed\xa0\x80/alarm"),
-    "a NUL in the topic": delivery(2, b"onekey/\x00/alarm"),
-    "an unknown property": b"\x32\x08\x00\x01a\x00\x02\x02\x7f\x01",
-    "a topic over the end, and nothing to acknowledge": b"\x32\x05\x00\xff\x00\x02\x00",
+    "a topic that is not UTF-8": (delivery(2, b"onekey/\xff/alarm"), "onekey/\ufffd/alarm", 2),
+    "a surrogate in the topic": (delivery(2, b"onekey/\xed\xa0\x80/alarm"), "onekey/\ufffd\ufffd\ufffd/alarm", 2),
+    "a NUL in the topic": (delivery(2, b"onekey/\x00/alarm"), "onekey/\ufffd/alarm", 2),
+    "an unknown property": (b"\x32\x08\x00\x01a\x00\x02\x02\x7f\x01", "a", 2),
+    "a topic over the end, and nothing to acknowledge": (b"\x32\x05\x00\xff\x00\x02\x00", "", None),
 }
 
 
 @SHOUTS
-@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-async def test_an_unreadable_packet_among_good_ones_is_set_apart_and_acknowledged(bad: bytes) -> None:
+@pytest.mark.parametrize(("bad", "topic", "packet_id"), BAD.values(), ids=BAD.keys())
+async def test_an_unreadable_packet_among_good_ones_is_set_apart_and_acknowledged(
+    bad: bytes, topic: str, packet_id: int | None
+) -> None:
     async with Babbler(delivery(1) + bad + delivery(3)) as broker, Lane(broker.port).running() as lane:
         await lane.until(lambda: len(lane.messages) == 2 and lane.unreadable)
         assert lane.payloads == [b"help", b"help"]
-        assert lane.unreadable[0].packet == bad
-        lane.connection.acknowledge([*lane.messages, *lane.unreadable])
-        expected = [1, 3] if lane.unreadable[0].token is None else [1, 3, 2]
+        (unreadable,) = lane.unreadable
+        assert (unreadable.packet, unreadable.topic) == (bad, topic)
+        assert (unreadable.token is None) == (packet_id is None)
+        lane.connection.acknowledge([*lane.messages, unreadable])
+        expected = [1, 3] if packet_id is None else [1, 3, packet_id]
         acknowledged = await broker.until(mqtt5.PubAckPacket, len(expected))
         assert [packet.packet_id for packet in acknowledged] == expected
-        assert (lane.unreadable[0].token is None) == ("nothing" in next(name for name in BAD if BAD[name] == bad))
         assert lane.losses == []
         assert lane.connection.counts.unreadable == 1
 

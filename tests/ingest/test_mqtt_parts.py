@@ -77,7 +77,7 @@ def test_lengths_are_told_by_hand_as_the_codec_tells_them(length: int) -> None:
 
 def test_a_broken_packet_names_what_can_be_told() -> None:
     (broken,) = fed(PACKETS[-1])
-    assert broken == Broken(3, PACKETS[-1], "ValueError: Invalid PropertyType value: 127", 1, 2)
+    assert broken == Broken(3, PACKETS[-1], "ValueError: Invalid PropertyType value: 127", 1, 2, "a")
 
 
 # --- out

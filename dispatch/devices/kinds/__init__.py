@@ -16,7 +16,7 @@ from typing import Protocol, cast
 
 from msgspec import Struct
 
-from dispatch.model import Alarm, Beat, CommandReply, Fault, TerminalState, Unreadable, Vitals
+from dispatch.model import Alarm, Beat, CommandReply, Fault, TerminalId, TerminalState, Unreadable, Vitals
 
 Heard = Alarm | Vitals | Fault | TerminalState | Beat | CommandReply | Unreadable
 """All that a terminal can have said."""
@@ -50,6 +50,9 @@ class Kind(Protocol):
     def decode(self, topic: str, payload: bytes, received_at: datetime) -> Sequence[Heard]:
         """What a message means: at least one thing, in the order it was said."""
 
+    def terminal_of(self, topic: str) -> TerminalId | None:
+        """Which terminal speaks on a topic; None if it names none that could be one."""
+
     def receipt_topic(self, centre_id: str, terminal_id: str) -> str:
         """Where one terminal listens for receipts."""
 
@@ -75,6 +78,12 @@ def _by_root() -> dict[str, Kind]:
 def topics(centre_id: str, lane: Lane) -> list[Topic]:
     """What to subscribe to on one lane, over all kinds."""
     return [topic for kind in kinds().values() for topic in kind.topics(centre_id) if topic.lane is lane]
+
+
+def terminal_of(topic: str) -> TerminalId | None:
+    """Which terminal speaks on a topic, of whatever kind it is; None if that cannot be told."""
+    kind = _by_root().get(topic.partition("/")[0])
+    return None if kind is None else kind.terminal_of(topic)
 
 
 def decode(topic: str, payload: bytes, received_at: datetime) -> Sequence[Heard]:

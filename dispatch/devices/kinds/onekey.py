@@ -72,19 +72,29 @@ def command_topic(centre_id: str, terminal_id: str) -> str:
     return f"{ROOT}/{VERSION}/{centre_id}/{terminal_id}/command"
 
 
-def decode(topic: str, payload: bytes, received_at: datetime) -> Sequence[Heard]:
-    """What a message means. Never raises; see `dispatch.devices.kinds`."""
+def _split(topic: str) -> tuple[str, TerminalId | None, str]:
+    """Version, terminal and what it speaks of; empty or None where the topic is too short."""
     _root, version, _centre, name, what = (*topic.split("/", 4), "", "", "", "")[:5]
     terminal_id = fields.usable_id(name)
+    return version, None if terminal_id is None else TerminalId(terminal_id), what
+
+
+def terminal_of(topic: str) -> TerminalId | None:
+    """Which terminal speaks on a topic."""
+    return _split(topic)[1]
+
+
+def decode(topic: str, payload: bytes, received_at: datetime) -> Sequence[Heard]:
+    """What a message means. Never raises; see `dispatch.devices.kinds`."""
+    version, terminal_id, what = _split(topic)
     if terminal_id is None:
         detail = "a terminal's id must be 1 to 128 printable characters"
         return [Unreadable(None, topic, payload, "bad_terminal_id", detail, received_at)]
     reader = READERS.get(what, _unknown) if version == VERSION else _unknown
     try:
-        return reader(TerminalId(terminal_id), topic, payload, received_at)
+        return reader(terminal_id, topic, payload, received_at)
     except BadInput as problem:
-        detail = str(problem.params["detail"])
-        return [Unreadable(TerminalId(terminal_id), topic, payload, problem.code, detail, received_at)]
+        return [Unreadable(terminal_id, topic, payload, problem.code, str(problem.params["detail"]), received_at)]
 
 
 def _unknown(_terminal_id: TerminalId, _topic: str, _payload: bytes, _received_at: datetime) -> Sequence[Heard]:
