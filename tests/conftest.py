@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from simulator.servers import MosquittoServer, PostgresServer
-from simulator.servers.place import LINK
+from simulator.servers.place import LINK, system_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -77,6 +78,14 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     for link in tmp_path.rglob(LINK):
         shutil.rmtree(link.readlink())
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder whose files the servers may read, whoever they run as."""
+    with tempfile.TemporaryDirectory(dir=system_folder(), prefix="reachable-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ class MosquittoServer(Server):
         place.give(place.data)
 
     def _start_program(self, place: Place, port: int) -> Child:
-        program, environment = find_mosquitto()
+        program, environment = find_program("mosquitto")
         settings = place.folder / "mosquitto.conf"
         settings.write_text(self._settings(place, port))
         child = Child(self.name, place.folder / "mosquitto.log", user=place.user, stop_signal=signal.SIGTERM)
@@ -78,17 +78,18 @@ class MosquittoServer(Server):
         return True
 
 
-def find_mosquitto() -> tuple[Path, dict[str, str]]:
-    """The broker's program and the environment it needs.
+def find_program(name: str) -> tuple[Path, dict[str, str]]:
+    """A program of Mosquitto's packages (`mosquitto`, `mosquitto_pub`, `mosquitto_passwd` …) and its environment.
 
     Raises `Unreachable` (code `no_mosquitto`) if there is none.
     """
     environment = {"PATH": "/usr/bin:/bin"}
-    installed = shutil.which("mosquitto") or shutil.which("mosquitto", path=SYSTEM_PLACES)
+    installed = shutil.which(name) or shutil.which(name, path=SYSTEM_PLACES)
     if installed is not None:
         return Path(installed), environment
-    unpacked = UNPACKED / "usr" / "sbin" / "mosquitto"
-    if not unpacked.exists():
-        raise Unreachable("no_mosquitto", looked_in=SYSTEM_PLACES, unpacked_in=str(UNPACKED))
-    libraries = {str(library.parent) for library in UNPACKED.rglob("*.so*")}
-    return unpacked, environment | {"LD_LIBRARY_PATH": ":".join(sorted(libraries))}
+    for folder in ("sbin", "bin"):
+        unpacked = UNPACKED / "usr" / folder / name
+        if unpacked.exists():
+            libraries = {str(library.parent) for library in UNPACKED.rglob("*.so*")}
+            return unpacked, environment | {"LD_LIBRARY_PATH": ":".join(sorted(libraries))}
+    raise Unreachable("no_mosquitto", program=name, looked_in=SYSTEM_PLACES, unpacked_in=str(UNPACKED))

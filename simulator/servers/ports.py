@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 
@@ -10,6 +11,9 @@ from dispatch.errors import Refused, Unreachable
 FIRST, LAST = 20_000, 32_000
 """Below the range from which the kernel takes the ports of outgoing connections: there, ten thousand clients of ours
 could sit on the port of a server that is being restarted."""
+
+_steps = itertools.count(os.getpid() * 7)
+"""Two sessions that start together look in different places, and no port is handed out twice before it is in use."""
 
 
 def is_free(port: int) -> bool:
@@ -32,10 +36,8 @@ def choose_port(wanted: int | None, server: str) -> int:
         if not is_free(wanted):
             raise Refused("port_busy", server=server, port=wanted)
         return wanted
-    start = os.getpid() * 7  # two sessions that start together look in different places
-    span = LAST - FIRST
-    for step in range(span):
-        port = FIRST + (start + step) % span
+    for _ in range(LAST - FIRST):
+        port = FIRST + next(_steps) % (LAST - FIRST)
         if is_free(port):
             return port
     raise Unreachable("no_free_port", first=FIRST, last=LAST)
