@@ -66,6 +66,10 @@ class Crew:
         """One column, a row for each worker; a view that is good until the next change."""
         return self._columns[name][: len(self.ids)]
 
+    def free(self) -> int:
+        """How many are on duty and not busy."""
+        return int(np.count_nonzero(self.column("is_on_duty") & ~self.column("is_busy")))
+
     def having(self, skill: str) -> npt.NDArray[np.bool_]:
         """Which rows have a skill."""
         column = self._having.get(skill)

@@ -151,7 +151,27 @@ class _AssignmentRow(msgspec.Struct):
 
 _assignments = msgspec.json.Decoder(tuple[_AssignmentRow, ...])
 _callers = msgspec.json.Decoder(tuple[Caller, ...])
-_SAME_IN_ROW = ["is_exercise", "opened_at", "alarms", "hands", "nobody", "level", "step", "step_due_at", "answer_by", "answered_at", "answered_by", "verify_by", "grace_by", "close_by", "cancelled_at", "closed_at", "outcome", "receipt_n", "version"]
+_SAME_IN_ROW = [
+    "is_exercise",
+    "opened_at",
+    "alarms",
+    "hands",
+    "nobody",
+    "level",
+    "step",
+    "step_due_at",
+    "answer_by",
+    "answered_at",
+    "answered_by",
+    "verify_by",
+    "grace_by",
+    "close_by",
+    "cancelled_at",
+    "closed_at",
+    "outcome",
+    "receipt_n",
+    "version",
+]
 
 
 def incident_of(row: Any, policy: Policy) -> Incident:
@@ -221,7 +241,39 @@ _NEW: dict[str, Callable[[Incident], Any]] = {
     "is_exercise": attrgetter("is_exercise"),
     "opened_at": attrgetter("opened_at"),
 } | _COMMON
-_INSERT_ORDER = ["incident_id", "version", "incident_class", "subject_kind", "subject_id", "origin", "kind", "band", "policy_hash", "is_exercise", "state", "level", "wants", "nobody", "hands", "step", "alarms", "receipt_n", "callers", "opened_at", "due_at", "step_due_at", "answer_by", "answered_at", "answered_by", "verify_by", "grace_by", "close_by", "cancelled_at", "closed_at", "outcome"]
+_INSERT_ORDER = [
+    "incident_id",
+    "version",
+    "incident_class",
+    "subject_kind",
+    "subject_id",
+    "origin",
+    "kind",
+    "band",
+    "policy_hash",
+    "is_exercise",
+    "state",
+    "level",
+    "wants",
+    "nobody",
+    "hands",
+    "step",
+    "alarms",
+    "receipt_n",
+    "callers",
+    "opened_at",
+    "due_at",
+    "step_due_at",
+    "answer_by",
+    "answered_at",
+    "answered_by",
+    "verify_by",
+    "grace_by",
+    "close_by",
+    "cancelled_at",
+    "closed_at",
+    "outcome",
+]
 _UPDATE_ORDER = ["incident_id", "version", *_COMMON]
 
 
@@ -240,7 +292,16 @@ async def update_incidents(connection: Connection, incidents: Sequence[Incident]
     return int(done.rpartition(" ")[2])
 
 
-_ASSIGNMENT_REST = ["offered_at", "due_at", "seen_at", "accepted_at", "departed_at", "arrived_at", "ended_at", "end_reason"]
+_ASSIGNMENT_REST = [
+    "offered_at",
+    "due_at",
+    "seen_at",
+    "accepted_at",
+    "departed_at",
+    "arrived_at",
+    "ended_at",
+    "end_reason",
+]
 
 
 async def save_assignments(connection: Connection, changed: Sequence[tuple[IncidentId, Assignment]]) -> None:
@@ -261,7 +322,7 @@ async def save_assignments(connection: Connection, changed: Sequence[tuple[Incid
     )
 
 
-# --- what is due and who waits --------------------------------------------------------------------------------------
+# --- what is due --------------------------------------------------------------------------------------
 
 
 async def due(connection: Connection, now: datetime, limit: int) -> list[IncidentId]:
@@ -272,8 +333,3 @@ async def due(connection: Connection, now: datetime, limit: int) -> list[Inciden
 async def next_due(connection: Connection) -> datetime | None:
     """When the earliest clock of all runs out; None without an open incident."""
     return await connection.fetchval(SQL["next_due"])  # type: ignore[no-any-return]
-
-
-async def waiting(connection: Connection, limit: int) -> list[Any]:
-    """Rows of incidents that want more workers asked."""
-    return list(await connection.fetch(SQL["waiting"], limit))

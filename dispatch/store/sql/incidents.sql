@@ -123,24 +123,6 @@ SELECT incident_id FROM incident WHERE due_at <= $1 ORDER BY due_at LIMIT $2
 -- next_due: when the earliest clock of all runs out
 SELECT min(due_at) FROM incident WHERE due_at IS NOT NULL
 
--- waiting: incidents that want more workers asked, with what their queue and ranking need
-SELECT i.incident_id, i.band, i.opened_at, i.level, i.wants, i.nobody, i.policy_hash, i.subject_kind,
-    home.lat, home.lon, home.access::text AS access, station.lat AS station_lat, station.lon AS station_lon,
-    (SELECT array_agg(a.worker_id) FROM assignment AS a
-     WHERE a.incident_id = i.incident_id AND a.state = 'declined') AS declined,
-    (SELECT array_agg(a.worker_id) FROM assignment AS a
-     WHERE a.incident_id = i.incident_id AND a.state IN ('lapsed', 'lost', 'withdrawn') AND a.end_reason <> 'answered')
-     AS silent
-FROM incident AS i
-LEFT JOIN home ON i.subject_kind = 'home' AND home.home_id = i.subject_id
-LEFT JOIN station USING (station_id)
-WHERE i.wants > 0
-ORDER BY i.band, i.opened_at
-LIMIT $1
-
--- open_count: how many incidents are open
-SELECT count(*) FROM incident WHERE closed_at IS NULL
-
 -- policies_by_hash: the content of some policies
 SELECT hash, content::text AS content FROM policy WHERE hash = ANY ($1::text[])
 

@@ -1,0 +1,181 @@
+"""The Sender: hands every committed message to its channel, at least once, in order for each recipient.
+
+What a commit decided comes here at once, in memory; the outbox row is there for the day this process dies in between,
+and for the next one to find. A recipient that cannot be reached holds up nobody else. What has expired or was taken
+back meanwhile is void, with the reason, and not sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from dispatch import logs
+from dispatch.clock import Clock
+from dispatch.engine import Committed
+from dispatch.errors import Unreachable
+from dispatch.notify.channels import Channel, GiveUp, Retry, Sent
+from dispatch.store import outbox
+from dispatch.store.database import Bell, Database
+from dispatch.store.outbox import Finished, OutboxMessage
+
+RETRY_S = 0.25
+RETRY_S_MAX = 5.0
+RECOVER_EVERY_S = 5.0
+RECOVER_OLDER_S = 3.0
+RECOVER_MAX = 2_000
+NOTE_EVERY_S = 0.05
+Recipient = tuple[str, str]
+log = logs.get("sender")
+
+
+class Sender:
+    """Sends. `may_send` says whether this process still dispatches; it is asked before each send."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        channels: Mapping[str, Channel],
+        may_send: Callable[[], bool] = lambda: True,
+        on_finished: Callable[[OutboxMessage, Finished], None] = lambda _message, _finished: None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._channels = channels
+        self._may_send = may_send
+        self._on_finished = on_finished
+        self._queues: dict[Recipient, deque[OutboxMessage]] = {}
+        self._held: set[UUID] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._finished: list[Finished] = []
+        self._bell = Bell()
+
+    # --- taking in ----------------------------------------------------------------------------------------------
+
+    def on_committed(self, committed: Committed) -> None:
+        """Send what a commit decided, at once."""
+        self.post(committed.messages)
+
+    def post(self, messages: Iterable[OutboxMessage]) -> None:
+        """Queue messages behind what their recipients still wait for; one held already is passed over."""
+        for message in messages:
+            if message.id in self._held:
+                continue
+            self._held.add(message.id)
+            recipient = (message.channel, message.recipient)
+            queue = self._queues.get(recipient)
+            if queue is not None:
+                queue.append(message)
+                continue
+            self._queues[recipient] = deque([message])
+            task = asyncio.ensure_future(self._serve(recipient))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def run(self) -> None:
+        """Note what became of messages, and find those a former process left behind, until cancelled."""
+        recovered_at = -RECOVER_EVERY_S
+        try:
+            while True:
+                try:
+                    if self._clock.elapsed() - recovered_at >= RECOVER_EVERY_S:
+                        recovered_at = self._clock.elapsed()
+                        await self.recover()
+                    await self.note_finished()
+                except Unreachable as error:
+                    log.warning("sender_waits", **error.params)
+                    await self._clock.sleep(RETRY_S)
+                await self._clock.wait(self._bell.event, RECOVER_EVERY_S)
+                self._bell.hush()
+                await self._clock.sleep(NOTE_EVERY_S)  # so that a flood is noted by the hundred
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Stop sending; what is still queued stays in the outbox."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._queues.clear()
+        self._held.clear()
+
+    async def recover(self) -> int:
+        """Queue messages that were committed a while ago and that nobody here holds; returns how many."""
+        before = self._clock.now() - timedelta(seconds=RECOVER_OLDER_S)
+        async with self._database.connection() as connection:
+            left = await outbox.queued(connection, before, RECOVER_MAX)
+        fresh = [message for message in left if message.id not in self._held]
+        self.post(fresh)
+        return len(fresh)
+
+    async def idle(self) -> None:
+        """Return when nothing is queued and everything finished is noted (for tests and the simulator)."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.note_finished()
+
+    # --- sending ------------------------------------------------------------------------------------------------
+
+    async def _serve(self, recipient: Recipient) -> None:
+        """Send one recipient's messages, one after the other."""
+        queue = self._queues[recipient]
+        try:
+            while queue:
+                message = queue[0]
+                finished = await self._deliver(message, queue)
+                queue.popleft()
+                self._finished.append(finished)
+                self._on_finished(message, finished)
+                self._bell.ring()
+        finally:
+            if self._queues.get(recipient) is queue:
+                del self._queues[recipient]
+
+    async def _deliver(self, message: OutboxMessage, queue: Iterable[OutboxMessage]) -> Finished:
+        """Try until the channel has it, gives up, or the message is worth nothing any more."""
+        attempts, pause_s = 0, RETRY_S
+        while True:
+            if reason := self._why_void(message, queue):
+                return Finished(message.id, "void", reason, attempts)
+            answer = await self._try(message) if self._may_send() else Retry("not_leading")
+            attempts += 1
+            if isinstance(answer, Sent):
+                return Finished(message.id, "sent", None, attempts)
+            if isinstance(answer, GiveUp):
+                return Finished(message.id, "failed", answer.reason, attempts)
+            await self._clock.sleep(pause_s + self._clock.jitter(pause_s / 4))
+            pause_s = min(pause_s * 2, RETRY_S_MAX)
+
+    def _why_void(self, message: OutboxMessage, queue: Iterable[OutboxMessage]) -> str | None:
+        if message.message == "offer" and any(
+            later.message == "withdraw" and later.offer_id == message.offer_id for later in queue
+        ):
+            return "withdrawn"
+        return "expired" if message.expires_at <= self._clock.now() else None
+
+    async def _try(self, message: OutboxMessage) -> Sent | Retry | GiveUp:
+        channel = self._channels.get(message.channel)
+        if channel is None:
+            return GiveUp("no_such_channel")
+        try:
+            return await channel.send(message)
+        except Exception:
+            log.exception("channel_failed", channel=message.channel, outbox_id=str(message.id))
+            return Retry("channel_failed")
+
+    async def note_finished(self) -> None:
+        """Write down what became of messages; raises Unreachable, keeping them for the next time."""
+        done, self._finished = self._finished, []
+        if not done:
+            return
+        try:
+            async with self._database.transaction() as connection:
+                await outbox.finish(connection, done, self._clock.now())
+        except Unreachable:
+            self._finished = done + self._finished
+            raise
+        self._held.difference_update(each.id for each in done)
