@@ -69,8 +69,8 @@ REGISTRY_HOST = re.compile(r"\b(" + "|".join(
      r"deb\.deb" + "ian", r"archive\.ubu" + "ntu"]) + r")\b")  # fmt: skip
 MACHINE_PATH = re.compile(r"(?<![A-Za-z0-9_.$}~-])/(work|root|farm|Users)/")
 
-# Where the tests of each part lie. What is missing here lies under the part's own name.
-TESTS_OF = {"incident": "rules", "health": "rules", "mqtt": "ingest"}
+# Where the tests of a part lie if not under its own name.
+TESTS_OF = {"incident": "rules", "mqtt": "ingest"}
 
 
 @cache

@@ -12,6 +12,7 @@ import contextlib
 import pwd
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispatch.clock import Clock, SystemClock
@@ -19,7 +20,6 @@ from dispatch.errors import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
-    from pathlib import Path
 
 READY_WITHIN_S = 60.0
 """A slow disk may need most of it for a crash recovery; a program that has ended is noticed at once."""
@@ -41,6 +41,17 @@ def run_as(user: str | None) -> dict[str, Any]:
         return {}
     entry = pwd.getpwnam(user)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def command_line(pid: int) -> str:
+    """The words a process was started with, an empty string if there is none of that number (or it has just ended)."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+    except OSError:
+        if Path("/proc/self").exists():
+            return ""
+        asked = ["/bin/ps", "-ww", "-o", "args=", "-p", str(pid)]  # macOS
+        return subprocess.run(asked, check=False, capture_output=True, text=True).stdout
 
 
 class Child:

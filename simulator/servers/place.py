@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dispatch.clock import SystemClock
 from dispatch.errors import Refused, Unreachable
-from simulator.servers.child import run_as
+from simulator.servers.child import command_line, run_as
 
 BASES = (Path("/var/lib"), Path("/var/tmp"), Path("/srv"))  # noqa: S108 - we make a folder of our own in it
 OURS = "onekey-dispatch"
@@ -65,6 +65,18 @@ class Place:
             shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
         self._lock = None
+
+    def note_running(self, pid: int) -> None:
+        """Keep the number of the program that uses this place, for whoever comes after us."""
+        (self.folder / "pid").write_text(str(pid))
+
+    def left_running(self) -> int | None:
+        """The program that uses this place still, or None; a stranger who has the number by now does not count."""
+        try:
+            pid = int((self.folder / "pid").read_text())
+        except (OSError, ValueError):
+            return None
+        return pid if str(self.folder) in command_line(pid) else None
 
     def give(self, path: Path) -> None:
         """Make the server's user the owner of a file or folder."""

@@ -7,6 +7,7 @@ is as safe as a real one (`fsync` and `synchronous_commit` on), listens on the l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -21,7 +22,7 @@ import asyncpg
 
 from dispatch.clock import SystemClock
 from dispatch.errors import Refused, Unreachable
-from simulator.servers.child import Child, run_as
+from simulator.servers.child import Child, command_line, run_as
 from simulator.servers.place import Place, system_folder
 from simulator.servers.server import Server
 
@@ -51,6 +52,11 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 
+LEFTOVERS = "pre-existing shared memory block"
+LEFTOVERS_END_WITHIN_S = 10.0
+"""After a kill of the postmaster its sessions end by themselves, each at its next look around; until then PostgreSQL
+refuses to start, with these words."""
+
 PLAIN_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 """Nothing of the caller's: a PGPORT or PGDATA of theirs must not reach our server."""
 
@@ -76,11 +82,23 @@ class PostgresServer(Server):
         return f"postgresql://{SUPERUSER}:{self._password}@{self.host}:{self.port}/{database}?sslmode=disable"
 
     async def _prepare(self, place: Place, *, fresh: bool) -> None:
-        await _until_alone(place)
         if fresh:
             shutil.rmtree(place.data, ignore_errors=True)
         self._binaries = await asyncio.to_thread(binaries_for, place)
         self._password = await asyncio.to_thread(_prepared, place, self._binaries)
+        _forget_stranger(place)
+
+    async def _bring_up(self, place: Place) -> None:
+        clock = SystemClock()
+        give_up_at_s = clock.elapsed() + LEFTOVERS_END_WITHIN_S
+        while True:
+            try:
+                return await super()._bring_up(place)
+            except Unreachable as error:
+                if LEFTOVERS not in str(error.params.get("last_words")) or clock.elapsed() > give_up_at_s:
+                    raise
+            await self._end_program()
+            await clock.sleep(0.2)
 
     def _start_program(self, place: Place, port: int) -> Child:
         child = Child(self.name, place.folder / "postgres.log", user=place.user, stop_signal=signal.SIGINT)
@@ -190,38 +208,13 @@ def _initialise(place: Place, binaries: Path, password: str) -> None:
     half.rename(place.data)
 
 
-async def _until_alone(place: Place) -> None:
-    """Wait for the end of a server that a killed session left (its watcher is ending it), and clear its stale mark.
+def _forget_stranger(place: Place) -> None:
+    """Drop the mark of a dead server whose process id somebody else has by now: PostgreSQL would not start beside it.
 
-    Raises `Refused` (code `already_running`) if it does not end.
+    Otherwise the mark stays: by it PostgreSQL notices sessions of a killed server that have not ended yet.
     """
     mark = place.data / "postmaster.pid"
-    clock = SystemClock()
-    for _ in range(100):
-        pid = _first_line(mark)
-        if pid is None:
-            return
-        if not _is_postgres_of(place, pid):
-            mark.unlink(missing_ok=True)
-            return
-        await clock.sleep(0.1)
-    raise Refused("already_running", server="PostgreSQL", folder=str(place.folder), pid=pid)
-
-
-def _first_line(mark: Path) -> int | None:
-    try:
-        return int(mark.read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return None
-
-
-def _is_postgres_of(place: Place, pid: int) -> bool:
-    """Whether that process is a PostgreSQL on our data, and not a stranger who was given the number since."""
-    try:
-        shown = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-    except OSError:
-        if Path("/proc/self").exists():
-            return False  # there is no such process
-        asked = ["/bin/ps", "-ww", "-o", "args=", "-p", str(pid)]  # macOS
-        shown = subprocess.run(asked, check=False, capture_output=True, text=True).stdout
-    return str(place.data) in shown
+    with contextlib.suppress(OSError, ValueError):
+        owner = command_line(int(mark.read_text().split("\n", 1)[0]))
+        if owner and str(place.data) not in owner:
+            mark.unlink()

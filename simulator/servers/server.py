@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from dispatch.errors import Unreachable
+from dispatch.clock import SystemClock
+from dispatch.errors import Refused, Unreachable
 from simulator.servers.place import Place, place_for
 from simulator.servers.ports import choose_port
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from simulator.servers.child import Child
+
+LEFT_ENDS_WITHIN_S = 15.0
+"""Longer than a watcher waits before it kills."""
 
 
 class Server(ABC):
@@ -89,13 +93,31 @@ class Server(ABC):
             place.hold(self.name)
             self._place = place
         try:
+            await self._until_alone(self._place)
             await self._prepare(self._place, fresh=fresh)
             self._port = choose_port(self._port or self._wanted_port, self.name)
-            self._child = self._start_program(self._place, self._port)
-            await self._child.until_ready(self._answers)
+            await self._bring_up(self._place)
         except BaseException:
             await self.stop()
             raise
+
+    async def _until_alone(self, place: Place) -> None:
+        """Wait for the end of the program that a killed process of ours has left: its watcher is ending it just now.
+
+        Raises `Refused` (code `already_running`) if it does not end.
+        """
+        clock = SystemClock()
+        give_up_at_s = clock.elapsed() + LEFT_ENDS_WITHIN_S
+        while (pid := place.left_running()) is not None:
+            if clock.elapsed() > give_up_at_s:
+                raise Refused("already_running", server=self.name, folder=str(place.folder), pid=pid)
+            await clock.sleep(0.05)
+
+    async def _bring_up(self, place: Place) -> None:
+        """Start the program and return when it answers."""
+        self._child = self._start_program(place, self.port)
+        place.note_running(self._child.pid)
+        await self._child.until_ready(self._answers)
 
     @abstractmethod
     async def _prepare(self, place: Place, *, fresh: bool) -> None:
@@ -111,19 +133,20 @@ class Server(ABC):
 
     async def stop(self) -> None:
         """Stop at once but cleanly, everything written; the place is given back, a temporary one removed."""
-        if self._child is not None:
-            await self._child.stop()
-            self._child = None
+        await self._end_program()
         if self._place is not None:
             self._place.release()
             self._place = None
 
     async def restart(self) -> None:
         """Stop cleanly and start again, on the same port and files."""
+        await self._end_program()
+        await self.start()
+
+    async def _end_program(self) -> None:
         if self._child is not None:
             await self._child.stop()
             self._child = None
-        await self.start()
 
     def kill9(self) -> None:
         """End the server as a power cut would; files and port are kept for another `start`."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import aiomqtt
@@ -11,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from simulator.servers import MosquittoServer
-from simulator.servers.mosquitto import CONFIG
+from simulator.servers.mosquitto import CHECKOUT, CONFIG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +69,31 @@ async def test_comes_back_on_the_same_port_after_a_kill() -> None:
         broker.kill9()
         assert not broker.is_running
         await broker.start()
+        assert (broker.port, broker.pid == pid) == (port, False)
+
+
+KEEPS_ONE_RUNNING = """
+import asyncio, sys
+from pathlib import Path
+from simulator.servers import MosquittoServer
+async def main():
+    async with MosquittoServer(Path(sys.argv[1])) as broker:
+        print(broker.pid, broker.port, flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+async def test_it_ends_when_we_are_killed_even_if_it_is_frozen_and_its_port_is_free_again(data_dir: Path) -> None:
+    ours = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KEEPS_ONE_RUNNING, str(data_dir), stdout=asyncio.subprocess.PIPE, cwd=CHECKOUT
+    )
+    assert ours.stdout is not None
+    pid, port = map(int, (await ours.stdout.readline()).split())
+    os.kill(pid, signal.SIGSTOP)
+    ours.send_signal(signal.SIGKILL)
+    await ours.wait()
+    async with MosquittoServer(data_dir, port=port) as broker:  # waits for the end of the old one
         assert (broker.port, broker.pid == pid) == (port, False)
 
 

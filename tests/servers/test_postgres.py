@@ -14,6 +14,7 @@ import pytest
 from dispatch.errors import Refused, Unreachable
 from simulator.servers import PostgresServer
 from simulator.servers.ports import choose_port, is_free
+from simulator.servers.postgres import LEFTOVERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,6 +79,21 @@ async def test_what_was_committed_survives_a_kill_and_a_second_start(data_dir: P
             assert await ask(second.dsn(), "SELECT id FROM kept") == 1
     finally:
         await server.stop()
+
+
+IS_BUSY = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%generate_series%' AND pid <> pg_backend_pid()"
+
+
+async def test_starts_again_though_a_session_of_the_killed_server_is_still_busy(data_dir: Path) -> None:
+    async with PostgresServer(data_dir) as server:
+        busy = asyncio.ensure_future(ask(server.dsn(), "SELECT count(*) FROM generate_series(1, 9000000)"))
+        while not await ask(server.dsn(), IS_BUSY):
+            pass
+        server.kill9()
+        await server.start()
+        assert LEFTOVERS in (server.folder / "postgres.log").read_text()
+        assert await ask(server.dsn(), "SELECT 1") == 1
+        assert await busy == 9_000_000  # a power cut would have ended it; a kill of the postmaster does not
 
 
 async def test_fresh_starts_over(data_dir: Path) -> None:
