@@ -6,8 +6,10 @@ starts one of its own: `async with MosquittoServer() as broker: ...`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,13 +96,14 @@ def centre() -> str:
     return f"c{next(_numbers)}"
 
 
+@functools.cache
 def find_chromium() -> Path | None:
-    """The system's Chromium or Chrome, or None."""
-    for name in CHROMIUM_NAMES:
+    """The system's Chromium or Chrome, or None; one that only says how to install it (as Ubuntu's) is none."""
+    for name in (*CHROMIUM_NAMES, str(CHROMIUM_ON_MACOS)):
         found = shutil.which(name)
-        if found is not None:
+        if found and subprocess.run([found, "--version"], check=False, capture_output=True).returncode == 0:
             return Path(found)
-    return CHROMIUM_ON_MACOS if CHROMIUM_ON_MACOS.exists() else None
+    return None
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def client(broker: MosquittoServer, name: str, keeps_s: int = 0) -> aiomqtt.Client:
     """A client whose session the broker keeps for so many seconds after it has gone."""
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties = Properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = keeps_s
     return aiomqtt.Client(
         broker.host,
