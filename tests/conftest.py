@@ -116,10 +116,10 @@ def chromium() -> Path:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without a browser, leave out the browser tests, and only those."""
-    if find_chromium() is None:
-        for item in items:
-            if item.get_closest_marker("browser"):
-                item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
+    wanting = [item for item in items if item.get_closest_marker("browser")]
+    if wanting and find_chromium() is None:
+        for item in wanting:
+            item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
