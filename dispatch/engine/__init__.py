@@ -1,7 +1,8 @@
 """The one place where decisions become durable: lock, decide, save, log, outbox, commit; in batches.
 
-`Engine` (committer) gathers what is handed in into batches; `Batch` (batch) is one transaction; `items` says what may
-be handed in and what comes back; `outgoing` turns effects into rows.
+`committer` gathers what is handed in into batches; `batch` decides one in a transaction, on what `ground` has locked
+and read, and `saving` writes it; `items` says what may be handed in and what comes back; `outgoing` turns effects into
+rows; `lease` says which process dispatches.
 """
 
 from dispatch.engine.committer import Engine

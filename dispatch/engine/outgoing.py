@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -94,6 +95,6 @@ def _message(
     )
 
 
-def withdrawn_offers(effects: list[tuple[Incident | None, Effect]]) -> list[AssignmentId]:
+def withdrawn_offers(effects: Sequence[tuple[Incident | None, Effect]]) -> list[AssignmentId]:
     """Offers that some effect takes back: their message, if it has not been sent yet, is void."""
     return [effect.offer_id for _, effect in effects if isinstance(effect, WithdrawOffer)]

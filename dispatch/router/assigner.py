@@ -22,7 +22,6 @@ from dispatch.errors import NotFound, Refused, SteppedDown, Unreachable
 from dispatch.incident.draft import wants
 from dispatch.incident.events import Pick, WorkersChosen
 from dispatch.incident.policy import Policy
-from dispatch.incident.states import LIVE
 from dispatch.model import AssignmentId, Band, IncidentId, Place, WorkerId
 from dispatch.router.crew import Crew
 from dispatch.router.nearest import Door, Ranking, Wish, eta_s, rank
