@@ -1,0 +1,64 @@
+// Which call stands where. Pure but for the hold: rows do not move while somebody points at them.
+
+import { computed, effect, signal } from '@preact/signals';
+import type { IncidentCard } from '../api/types.ts';
+import { incidents } from './state.ts';
+
+export const HOLD_MS = 1_500;
+
+export interface Groups {
+  needsAction: readonly string[];
+  inProgress: readonly string[];
+  closed: readonly string[];
+}
+
+/** Earliest unmet deadline first; those without one last; of equals the graver, then the older. */
+export function byDeadline(a: IncidentCard, b: IncidentCard): number {
+  const due = (card: IncidentCard): number => (card.next ? Date.parse(card.next.at) : Number.POSITIVE_INFINITY);
+  const [dueA, dueB] = [due(a), due(b)];
+  if (dueA !== dueB) return dueA - dueB;
+  return a.band - b.band || a.number - b.number;
+}
+
+export function group(cards: Iterable<IncidentCard>): Groups {
+  const all = [...cards];
+  const ids = (chosen: IncidentCard[]): string[] => chosen.map((each) => each.incident_id);
+  const open = all.filter((each) => each.closed_at === null).sort(byDeadline);
+  const closed = all.filter((each) => each.closed_at !== null);
+  closed.sort((a, b) => Date.parse(b.closed_at ?? '') - Date.parse(a.closed_at ?? ''));
+  return {
+    needsAction: ids(open.filter((each) => each.needs_action)),
+    inProgress: ids(open.filter((each) => !each.needs_action)),
+    closed: ids(closed),
+  };
+}
+
+const wanted = computed(() => group(incidents.value.values()));
+
+/** The order on the screen; behind `wanted` while it is held. */
+export const shown = signal<Groups>({ needsAction: [], inProgress: [], closed: [] });
+export const isHeld = signal(false);
+
+/** Calls that need action and are not on the screen yet because the order is held. */
+export const waiting = computed(() => {
+  const there = new Set([...shown.value.needsAction, ...shown.value.inProgress, ...shown.value.closed]);
+  return wanted.value.needsAction.filter((id) => !there.has(id));
+});
+
+let release: ReturnType<typeof setTimeout> | undefined;
+
+/** Somebody moves the pointer or the focus in the list: hold the order until 1.5 s after the last time. */
+export function hold(): void {
+  isHeld.value = true;
+  clearTimeout(release);
+  release = setTimeout(letGo, HOLD_MS);
+}
+
+export function letGo(): void {
+  clearTimeout(release);
+  isHeld.value = false;
+}
+
+effect(() => {
+  if (!isHeld.value) shown.value = wanted.value;
+});

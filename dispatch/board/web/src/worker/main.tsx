@@ -1,0 +1,21 @@
+// The worker's page.
+
+import { render } from 'preact';
+import '../styles/tokens.css';
+import '../styles/parts.css';
+import '../styles/worker.css';
+import { startTheme } from '../parts/switches.tsx';
+import { findOutWho } from '../session.ts';
+import { onTick, startTicker } from '../ticker.ts';
+import { chooseLanguage, language } from '../words/words.ts';
+import { App } from './App.tsx';
+import { tick } from './feed.ts';
+
+startTheme();
+chooseLanguage(language.value);
+startTicker();
+onTick(tick);
+void findOutWho();
+
+const page = document.getElementById('page');
+if (page) render(<App />, page);
