@@ -186,9 +186,7 @@ class Batch:
         """The event with what only the database knows: who is busy elsewhere, who went off duty meanwhile."""
         match event:
             case ev.WorkersChosen(picks=picks):
-                free = tuple(
-                    p for p in picks if p.worker_id not in self._ground.holders and p.worker_id in self._ground.on_duty
-                )
+                free = tuple(pick for pick in picks if self._ground.is_free(pick.worker_id))
                 return replace(event, picks=free, dropped=len(picks) - len(free))
             case ev.OperatorAssigned(pick=pick):
                 self._expect_free(incident, pick.worker_id)

@@ -134,7 +134,7 @@ class Engine:
         except asyncio.CancelledError:
             self._give_back(batch)
             raise
-        except Exception as error:  # whatever one bad item raises must not stop the others
+        except Exception as error:  # noqa: BLE001 - whatever one bad item raises must not stop the others
             if len(batch) == 1:
                 await self._set_aside(*batch[0], error)
                 return
@@ -211,8 +211,8 @@ class Engine:
         try:
             async with self._database.transaction() as connection:
                 await record.add_parked(connection, [(self._clock.new_id(), message)])
-        except Exception as failure:  # the call itself matters more than the exhibit
-            log.error("not_parked", error=repr(failure))
+        except Exception:  # the call itself matters more than the exhibit
+            log.exception("not_parked")
 
 
 def _bare(alarm: Alarm) -> Alarm:

@@ -122,6 +122,10 @@ class Ground:
         if seen.cancel_of is not None:
             self.cancels[seen.terminal_id, seen.cancel_of].append(seen)
 
+    def is_free(self, worker_id: WorkerId) -> bool:
+        """Whether a worker asked about is on duty and no incident occupies them."""
+        return worker_id in self.on_duty and worker_id not in self.holders
+
     def keep(self, before: Incident | None, after: Incident) -> None:
         """An incident as a decision left it."""
         self.incidents[after.id] = after

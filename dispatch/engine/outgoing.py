@@ -44,7 +44,7 @@ def log_row(incident: Incident, effect: Effect, now: datetime) -> LogRow | None:
             return None
 
 
-def message(incident: Incident | None, effect: Effect, now: datetime, clock: Clock) -> OutboxMessage | None:
+def message(incident: Incident | None, effect: Effect, now: datetime, clock: Clock) -> OutboxMessage | None:  # noqa: PLR0911 - a table
     """The message an effect sends, None if it sends none."""
     match effect:
         case SendReceipt(terminal_id=terminal_id):

@@ -107,7 +107,7 @@ async def test_a_new_press_after_closing_opens_a_new_incident(engine: Engine, da
     assert await fetch(database, "SELECT state FROM incident ORDER BY number") == ["closed", "waiting"]
 
 
-async def test_a_cancel_before_its_alarm_waits_for_it(engine: Engine, database: Database) -> None:
+async def test_a_cancel_before_its_alarm_waits_for_it(engine: Engine) -> None:
     [early] = await alarms(engine, press(alarm_id="c1", cancel_of="a1"))
     assert early.incident is None
     [outcome] = await alarms(engine, press(alarm_id="a1"))
@@ -274,7 +274,7 @@ async def test_a_silent_worker_on_scene_opens_a_safety_incident_in_the_same_comm
 async def test_the_log_is_in_commit_order_while_a_viewer_reads(engine: Engine, database: Database) -> None:
     """Two writers race; what a viewer has read up to some number is never added to below that number."""
     other = Engine(database, VirtualClock(START + timedelta(hours=1), seed=2), engine.policies)
-    seen: list[int] = []
+    seen: list[object] = []
 
     async def write(one: Engine, name: str) -> None:
         for n in range(20):

@@ -162,7 +162,7 @@ class Scenario:
     def _pick(self, worker: str) -> ev.Pick:
         return ev.Pick(self._draw(), WorkerId(worker), 240, skills=("first_aid",))
 
-    def _event(self, command: str, words: list[str]) -> ev.Event:
+    def _event(self, command: str, words: list[str]) -> ev.Event:  # noqa: C901, PLR0911 - a table
         first = (words or ["assisted"])[0]
         match command:
             case "again":
@@ -200,7 +200,7 @@ class Scenario:
             holds = value in actual if isinstance(actual, list) else str(actual) == value
             assert holds, f"{name} is {actual}, not {value}"
 
-    def _actual(self, name: str) -> object:
+    def _actual(self, name: str) -> object:  # noqa: PLR0911 - a table
         incident = self.incident
         assert incident is not None
         if re.fullmatch(r"W\d+", name):
@@ -221,14 +221,14 @@ class Scenario:
             case "said":
                 return [each.code for each in self._records()]
             case "told":
-                return self._told()
+                return self.told()
             case _:
                 return getattr(incident, name)
 
     def _records(self) -> list[Record]:
         return [each for each in self.effects if isinstance(each, Record)]
 
-    def _told(self) -> list[str]:
+    def told(self) -> list[str]:
         """Everybody who hears of it: receipts by stage, notices by code, ladder targets, outside services."""
         told: list[str] = []
         for effect in self.effects:

@@ -43,8 +43,9 @@ def test_an_ended_assignment_comes_alive_only_by_a_lost_worker_who_sets_off_or_a
 
 
 def test_every_refusal_has_a_reason() -> None:
-    rows = [*ASSIGNMENT_MOVES.values(), *INCIDENT_MOVES.values()]
-    reasons = {target.reason for row in rows for target in row.values() if isinstance(target, Ignore)}
+    targets = [target for row in ASSIGNMENT_MOVES.values() for target in row.values()]
+    moves = [move for row in INCIDENT_MOVES.values() for move in row.values()]
+    reasons = {each.reason for each in (*targets, *moves) if isinstance(each, Ignore)}
     assert all(reason.replace("_", "").isalpha() for reason in reasons)
 
 
@@ -90,4 +91,4 @@ def test_an_open_call_left_alone_is_never_silent_for_long(kind: str) -> None:
     scenario.play(kind)
     for _ in range(48):
         scenario.play("tick 30m")
-        assert scenario._told(), f"{kind}: half an hour of silence"
+        assert scenario.told(), f"{kind}: half an hour of silence"
