@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 import lock
 
 if TYPE_CHECKING:
@@ -103,7 +105,8 @@ def nodes(*folders: str) -> Iterator[tuple[str, ast.AST]]:
 
 
 def none_of(broken: list[str], rule: str) -> None:
-    assert not broken, f"{rule}:\n  " + "\n  ".join(sorted(set(broken)))
+    if broken:
+        pytest.fail(f"{rule}:\n  " + "\n  ".join(sorted(set(broken))), pytrace=False)
 
 
 # --- Time, ids and chance --------------------------------------------------------------------------------------------
