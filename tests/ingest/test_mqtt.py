@@ -164,6 +164,7 @@ async def test_lost_before_the_acknowledgement_it_comes_again_and_after_it_never
         assert lane.connects == [False, True]
         assert lane.payloads == [b"kept", b"done", b"kept"]
 
+        assert lane.connection.unacknowledged == 1
         lane.connection.acknowledge([kept])  # its packet id died with the first connection
         assert lane.connection.unacknowledged == 1
         lane.connection.acknowledge(lane.messages)
@@ -610,3 +611,10 @@ async def test_whoever_is_told_that_its_name_was_taken_gives_way() -> None:
         await lane.until(lambda: lane.losses)
         assert lane.losses == ["session_taken_over"]
         assert lane.connection._backoff_s(failures=0) == BACKOFF_MAX_S
+
+
+async def test_the_broker_is_told_who_we_are_and_what_we_take() -> None:
+    async with Babbler() as broker, Lane(broker.port, receive_maximum=7, keep_alive_s=9).running():
+        (hello,) = broker.all_of(mqtt5.ConnectPacket)
+        assert (hello.client_id, hello.receive_max, hello.keep_alive) == ("xm-alarms-0", 7, 9)
+        assert (hello.clean_start, hello.session_expiry_interval, hello.max_packet_size) == (False, 86_400, 1 << 20)
