@@ -47,7 +47,7 @@ class Clock(Protocol):
 
 
 def limit(seconds: float) -> asyncio.Timeout:
-    """`async with limit(2):` raises TimeoutError after that many *real* seconds.
+    """A block that raises TimeoutError after so many *real* seconds: `async with limit(2): …`.
 
     It guards I/O with the outside (a socket, the database), which keeps real time even under a virtual clock.
     """

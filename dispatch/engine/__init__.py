@@ -6,6 +6,27 @@ rows; `lease` says which process dispatches.
 """
 
 from dispatch.engine.committer import Engine
-from dispatch.engine.items import Committed, FireDue, Happen, Item, OpenByHand, Outcome, Part, RaiseAlarm
+from dispatch.engine.items import (
+    Committed,
+    FireDue,
+    Happen,
+    Item,
+    OpenByHand,
+    Outcome,
+    Part,
+    RaiseAlarm,
+    RaiseByService,
+)
 
-__all__ = ["Committed", "Engine", "FireDue", "Happen", "Item", "OpenByHand", "Outcome", "Part", "RaiseAlarm"]
+__all__ = [
+    "Committed",
+    "Engine",
+    "FireDue",
+    "Happen",
+    "Item",
+    "OpenByHand",
+    "Outcome",
+    "Part",
+    "RaiseAlarm",
+    "RaiseByService",
+]

@@ -8,13 +8,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec.structs import replace
 
 from dispatch.clock import Clock
 from dispatch.engine import saving
 from dispatch.engine.ground import Ground, SubjectKey, care_of, home_by_hand
-from dispatch.engine.items import Committed, FireDue, Happen, Item, OpenByHand, Outcome, Part, RaiseAlarm
+from dispatch.engine.items import (
+    Committed,
+    FireDue,
+    Happen,
+    Item,
+    OpenByHand,
+    Outcome,
+    Part,
+    RaiseAlarm,
+    RaiseByService,
+)
 from dispatch.errors import DispatchError, NotFound, Refused
 from dispatch.incident import events as ev
 from dispatch.incident.decide import Decision, Opening, decide, due_at, due_event, open_incident
@@ -91,6 +102,8 @@ class Batch:
                     return self._fire(item.incident_id)
                 case OpenByHand():
                     return self._by_hand(item)
+                case RaiseByService():
+                    return self._by_service(item)
         except DispatchError as error:
             return error
 
@@ -235,6 +248,25 @@ class Batch:
         )
         return Outcome(self._keep(None, open_incident(opening, self._now)))
 
+    def _by_service(self, item: RaiseByService) -> Outcome:
+        key = (class_of(item.kind), item.subject)
+        open_id = self._ground.open.get(key)
+        if open_id is not None:
+            return Outcome(self._ground.incidents[open_id], ignored="already_open")
+        return Outcome(self._open_by_service(item.kind, item.subject, item.facts))
+
+    def _open_by_service(self, kind: Key, subject: Subject, facts: dict[str, Any]) -> Incident:
+        opening = Opening(
+            id=IncidentId(self._clock.new_id()),
+            incident_class=class_of(kind),
+            subject=subject,
+            origin=Origin.SERVICE,
+            policy=self._policies[kind],
+            by="service",
+            facts=facts,
+        )
+        return self._keep(None, open_incident(opening, self._now))
+
     def _take(self, incident: Incident, event: ev.Event) -> Incident:
         return self._keep(incident, decide(incident, event, self._now))
 
@@ -254,17 +286,9 @@ class Batch:
         keys = {_about_worker(effect) for effect in wanted}
         await self._ground.lock_open(connection, keys)
         for effect in wanted:
-            key = _about_worker(effect)
-            if key not in self._ground.open:
-                opening = Opening(
-                    id=IncidentId(self._clock.new_id()),
-                    incident_class=key[0],
-                    subject=key[1],
-                    origin=effect.origin,
-                    policy=self._policies[effect.kind],
-                    by="rules",
-                )
-                self._keep(None, open_incident(opening, self._now))
+            if _about_worker(effect) not in self._ground.open:
+                subject = Subject(SubjectKind.WORKER, effect.worker_id)
+                self._open_by_service(effect.kind, subject, {})
 
 
 def _about_worker(effect: RaiseIncident) -> SubjectKey:

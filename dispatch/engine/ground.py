@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from dispatch.engine.items import FireDue, Happen, Item, OpenByHand, RaiseAlarm
+from dispatch.engine.items import FireDue, Happen, Item, OpenByHand, RaiseAlarm, RaiseByService
 from dispatch.incident import events as ev
 from dispatch.incident.states import LIVE, Incident, IncidentClass, Subject, SubjectKind
+from dispatch.incident.triage import class_of
 from dispatch.model import Alarm, HomeId, IncidentId, TerminalId, WorkerId
 from dispatch.store import incidents as store
 from dispatch.store.database import Connection
@@ -78,6 +79,8 @@ class Ground:
     ) -> None:
         subjects = {care_of(self.home_of[alarm.terminal_id]) for alarm in alarms}
         subjects |= {care_of(item.home_id) for item in by_hand if item.home_id}
+        by_service = [item for item in self._items if isinstance(item, RaiseByService)]
+        subjects |= {(class_of(item.kind), item.subject) for item in by_service}
         ids = {item.incident_id for item in self._items if isinstance(item, Happen | FireDue)}
         seen = [*self.seen.values(), *self.cancels.values()]
         ids |= {each.incident_id for many in seen for each in many if each.incident_id}

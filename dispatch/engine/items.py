@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from dispatch.incident import events as ev
 from dispatch.incident.effects import Effect
-from dispatch.incident.states import Incident
+from dispatch.incident.states import Incident, Subject
 from dispatch.model import Alarm, HomeId, IncidentId, Key, Place
 from dispatch.store.outbox import OutboxMessage
 from dispatch.store.record import NoteRow, RankingRow
@@ -47,7 +48,15 @@ class OpenByHand(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
-Item = RaiseAlarm | Happen | FireDue | OpenByHand
+class RaiseByService(msgspec.Struct, frozen=True):
+    """The service itself says that something is wrong: opens an incident about `subject`, unless one is open."""
+
+    kind: Key
+    subject: Subject
+    facts: dict[str, Any] = {}
+
+
+Item = RaiseAlarm | Happen | FireDue | OpenByHand | RaiseByService
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from dispatch.incident.policy import Target
-from dispatch.model import AssignmentId, Key, Origin, TerminalId, WorkerId
+from dispatch.model import AssignmentId, Key, TerminalId, WorkerId
 
 
 class Stage(StrEnum):
@@ -97,7 +97,6 @@ class RaiseIncident(msgspec.Struct, frozen=True):
 
     worker_id: WorkerId
     kind: Key
-    origin: Origin
 
 
 Effect = (

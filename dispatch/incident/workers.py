@@ -13,7 +13,7 @@ from dispatch.incident.draft import Draft, attending, wants
 from dispatch.incident.effects import NotifyOperators, RaiseIncident, SendOffer, Stage, TellWorker
 from dispatch.incident.escalation import climb
 from dispatch.incident.states import LIVE, Assignment, AssignmentState, Ignore, Stay
-from dispatch.model import Key, Origin
+from dispatch.model import Key
 
 
 def offer(draft: Draft, event: ev.WorkersChosen) -> Ignore | None:
@@ -220,7 +220,7 @@ def _check_overdue(draft: Draft, assignment: Assignment, event: ev.CheckOverdue)
         due_at = draft.now + timedelta(seconds=policy.remind_every_s)
         draft.record("check_unanswered", event.by, **facts)
         draft.ask(NotifyOperators("check_unanswered", {"worker_id": assignment.worker_id}))
-        draft.ask(RaiseIncident(assignment.worker_id, Key.WORKER_SAFETY, Origin.SERVICE))
+        draft.ask(RaiseIncident(assignment.worker_id, Key.WORKER_SAFETY))
     draft.put(replace(assignment, overdue=assignment.overdue + 1, due_at=due_at))
 
 

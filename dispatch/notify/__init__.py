@@ -1,1 +1,1 @@
-"""Messages out: `sender` empties the outbox, and each other file with an `open_channel` is one way to reach somebody."""
+"""Messages out: `sender` empties the outbox; each file with an `open_channel` is one way to reach somebody."""

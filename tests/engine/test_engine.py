@@ -10,10 +10,10 @@ from datetime import timedelta
 import pytest
 
 from dispatch.clock import VirtualClock
-from dispatch.engine import Engine, FireDue, Happen, Item, OpenByHand, Outcome, RaiseAlarm
+from dispatch.engine import Engine, FireDue, Happen, Item, OpenByHand, Outcome, RaiseAlarm, RaiseByService
 from dispatch.errors import NotFound, Refused
 from dispatch.incident import events as ev
-from dispatch.incident.states import AssignmentState, IncidentState
+from dispatch.incident.states import AssignmentState, IncidentState, Subject, SubjectKind
 from dispatch.model import Alarm, AssignmentId, IncidentId, Key, TerminalId, WorkerId
 from dispatch.store.database import Database
 
@@ -299,3 +299,11 @@ async def test_an_alarm_handed_in_twice_by_two_processes_is_one(engine: Engine, 
     other = Engine(database, VirtualClock(START, seed=3), engine.policies)
     await asyncio.gather(*(alarms(each, press()) for each in (engine, other)))
     assert await fetch(database, "SELECT count(*) FROM alarm") == [1]
+
+
+async def test_the_service_itself_can_call_and_calls_once(engine: Engine, database: Database) -> None:
+    gap = RaiseByService(Key.POSSIBLE_GAP, Subject(SubjectKind.CENTRE, "c1"), {"lane": "alarms"})
+    first, second = await do(engine, gap, gap)
+    assert second.ignored == "already_open"
+    assert opened(first) == opened(second)
+    assert await fetch(database, "SELECT incident_class, origin, wants FROM incident") == [("centre", "service", 0)]
