@@ -16,12 +16,14 @@ from msgspec.structs import replace
 
 from dispatch.board.messages import (
     AssignmentCard,
+    CandidateCard,
     ContactCard,
     IncidentCard,
     NextStep,
     PersonCard,
     WorkerCard,
 )
+from dispatch.board.ranked import Ranked
 from dispatch.incident import events as ev
 from dispatch.incident.decide import decide, due_at, due_event
 from dispatch.incident.draft import attending, wants
@@ -204,6 +206,20 @@ def worker_card(worker: Worker, state: AssignmentState | None, incident_id: Inci
 def contact_card(contact: Contact) -> ContactCard:
     """Somebody to call."""
     return ContactCard(contact.rank, contact.name, contact.relation, contact.phone, contact.has_key)
+
+
+def candidate_card(ranked: Ranked, worker: WorkerCard | None) -> CandidateCard:
+    """One worker as a candidate; `worker` is None if the register does not know them any more."""
+    return CandidateCard(
+        worker_id=ranked.worker_id,
+        name=worker.name if worker else ranked.worker_id,
+        state=worker.state if worker else "off",
+        travel=worker.travel if worker else "walk",
+        eta_s=ranked.eta_s,
+        distance_m=ranked.distance_m,
+        is_eligible=ranked.is_eligible,
+        reasons=tuple(ranked.reasons),
+    )
 
 
 # --- what an auditor may see ------------------------------------------------------------------------------------------

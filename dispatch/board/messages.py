@@ -142,13 +142,17 @@ class BoardSnapshot(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta"):
-    """What changed after log entry `follows`, up to `seq`. A viewer whose own number is not `follows` asks anew."""
+    """What changed after log entry `follows`, up to `seq`. A viewer whose own number is not `follows` asks anew.
+
+    Workers come and go without the log: such a frame has `seq` equal to `follows`. `centre` is there when it changed.
+    """
 
     follows: int
     seq: int
     server_now: datetime
     incidents: tuple[IncidentCard, ...]
     workers: tuple[WorkerCard, ...]
+    centre: Centre | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):

@@ -5,6 +5,7 @@ Each function is one statement for many ids, so that a screenful costs as many r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
@@ -32,6 +33,9 @@ from dispatch.model import (
 from dispatch.store.database import Connection, statements
 
 SQL = statements("viewing")
+DIGITS_MIN = 4
+"""The shortest end of a telephone number that is worth looking for."""
+
 _access = msgspec.json.Decoder(Access)
 
 
@@ -40,11 +44,22 @@ async def last_seq(connection: Connection) -> int:
     return int(await connection.fetchval(SQL["last_seq"]))
 
 
-async def changed_since(connection: Connection, after: int, limit: int) -> tuple[int, set[IncidentId]]:
+class Changes(msgspec.Struct, frozen=True):
+    """What the log says behind some entry. `is_all` is False if there may be more than was asked for."""
+
+    seq: int
+    incident_ids: set[IncidentId]
+    is_all: bool
+
+
+async def changed_since(connection: Connection, after: int, limit: int) -> Changes:
     """The incidents that the first `limit` entries behind `after` concern, and the number of the last of these."""
     rows = await connection.fetch(SQL["changed_since"], after, limit)
-    seq = max((row["seq"] for row in rows), default=after)
-    return seq, {row["incident_id"] for row in rows if row["incident_id"] is not None}
+    return Changes(
+        seq=max((row["seq"] for row in rows), default=after),
+        incident_ids={row["incident_id"] for row in rows if row["incident_id"] is not None},
+        is_all=sum(row["entries"] for row in rows) < limit,
+    )
 
 
 async def incidents_on_board(connection: Connection, closed_since: datetime) -> list[IncidentId]:
@@ -248,12 +263,42 @@ async def offer_by_id(
     return (row["incident_id"], row["worker_id"], AssignmentState(row["state"])) if row else None
 
 
-async def last_part_of_worker(connection: Connection, worker_id: WorkerId) -> tuple[AssignmentId, IncidentId] | None:
-    """The offer or assignment a worker holds, or the last one that ended, with its incident."""
-    row = await connection.fetchrow(SQL["last_part_of_worker"], worker_id)
-    return (row["assignment_id"], row["incident_id"]) if row else None
+async def last_parts_of_workers(
+    connection: Connection, ids: Iterable[str], ended_since: datetime
+) -> dict[WorkerId, tuple[AssignmentId, IncidentId]]:
+    """The offer or assignment each worker holds, or else the last that ended since an instant; with its incident."""
+    rows = await connection.fetch(SQL["last_parts_of_workers"], list(ids), ended_since)
+    return {row["worker_id"]: (row["assignment_id"], row["incident_id"]) for row in rows}
 
 
-async def grave_since(connection: Connection, incident_id: IncidentId, at: datetime) -> datetime | None:
-    """When an incident last became graver at or after an instant."""
-    return await connection.fetchval(SQL["grave_since"], incident_id, at)  # type: ignore[no-any-return]
+async def graver_at(connection: Connection, ids: Iterable[IncidentId]) -> dict[IncidentId, datetime]:
+    """When each incident last became graver; those that never did are absent."""
+    return {row["incident_id"]: row["at"] for row in await connection.fetch(SQL["graver_at"], list(ids))}
+
+
+# --- searching --------------------------------------------------------------------------------------------------------
+
+
+async def find_homes(connection: Connection, text: str, limit: int) -> list[tuple[HomeId, str]]:
+    """Homes that fit what was typed, best first, and by what: terminal, phone, elder, contact, address."""
+    literal = re.sub(r"([\\%_])", r"\\\1", text)
+    digits = re.sub(r"[\s()+-]", "", text)
+    is_phone = digits.isascii() and digits.isdigit() and len(digits) >= DIGITS_MIN
+    rows = await connection.fetch(
+        SQL["find_homes"], text, f"{literal}%", f"%{literal}%", digits if is_phone else "", limit
+    )
+    return [(row["home_id"], row["by"]) for row in rows]
+
+
+async def terminals_of_homes(connection: Connection, ids: Iterable[str]) -> dict[HomeId, tuple[TerminalId, ...]]:
+    """What hangs in each home; a home without a terminal is absent."""
+    found: dict[HomeId, tuple[TerminalId, ...]] = {}
+    for row in await connection.fetch(SQL["terminals_of_homes"], list(ids)):
+        found[row["home_id"]] = (*found.get(row["home_id"], ()), row["terminal_id"])
+    return found
+
+
+async def open_calls_of_homes(connection: Connection, ids: Iterable[str]) -> dict[HomeId, IncidentId]:
+    """The open call for help of each home that has one."""
+    rows = await connection.fetch(SQL["open_calls_of_homes"], list(ids))
+    return {row["home_id"]: row["incident_id"] for row in rows}

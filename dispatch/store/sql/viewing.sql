@@ -1,8 +1,8 @@
 -- last_seq: the newest entry of the log
 SELECT coalesce(max(seq), 0) FROM incident_log
 
--- changed_since: which incidents the entries after one concern, the newest entry of each, and nothing more
-SELECT max(seq) AS seq, incident_id
+-- changed_since: which incidents the first entries after one concern, how many for each, and the newest of them
+SELECT max(seq) AS seq, count(*) AS entries, incident_id
 FROM (
     SELECT seq, incident_id FROM incident_log WHERE seq > $1 ORDER BY seq LIMIT $2
 ) AS entry
@@ -74,14 +74,53 @@ WHERE vitals.terminal_id IN (SELECT terminal_id FROM terminal_home WHERE home_id
     AND received_at >= $2
 ORDER BY received_at DESC LIMIT $3
 
--- last_part_of_worker: the offer or assignment a worker holds, or the last one that ended
-SELECT assignment_id, incident_id, state FROM assignment
-WHERE worker_id = $1
-ORDER BY state IN ('offered', 'accepted', 'en_route', 'on_scene') DESC, coalesce(ended_at, offered_at) DESC
-LIMIT 1
+-- last_parts_of_workers: the offer or assignment each worker holds, or else the last one that ended since an instant
+SELECT DISTINCT ON (worker_id) worker_id, assignment_id, incident_id
+FROM (
+    SELECT worker_id, assignment_id, incident_id, NULL AS ended_at FROM assignment
+    WHERE worker_id = ANY ($1::text[]) AND state IN ('offered', 'accepted', 'en_route', 'on_scene')
+    UNION ALL
+    SELECT worker_id, assignment_id, incident_id, ended_at FROM assignment
+    WHERE worker_id = ANY ($1::text[]) AND offered_at >= $2 - interval '1 day' AND ended_at >= $2
+) AS part
+ORDER BY worker_id, ended_at DESC NULLS FIRST
 
 -- offer_by_id: whose an offer is, and of which incident
 SELECT incident_id, worker_id, state FROM assignment WHERE assignment_id = $1
 
--- grave_since: when an incident last became graver, at or after an instant
-SELECT max(at) FROM incident_log WHERE incident_id = $1 AND code = 'graver' AND at >= $2
+-- graver_at: when each of these incidents last became graver
+SELECT incident_id, max(at) AS at FROM incident_log WHERE incident_id = ANY ($1::uuid[]) AND code = 'graver'
+GROUP BY incident_id
+
+-- find_homes: homes by terminal, phone, name of a resident or address ($1 whole, $2 begins, $3 contains, $4 digits), best first
+WITH hit AS (
+    (SELECT home_id, 'terminal' AS by, 0 AS rank FROM terminal_home
+     WHERE until IS NULL AND terminal_id ILIKE $2 LIMIT 50)
+    UNION ALL
+    (SELECT home_id, 'phone', 1 FROM terminal JOIN terminal_home USING (terminal_id)
+     WHERE until IS NULL AND $4 <> '' AND phone LIKE '%' || $4 LIMIT 50)
+    UNION ALL
+    (SELECT home_id, 'phone', 1 FROM elder JOIN resident USING (elder_id)
+     WHERE until IS NULL AND $4 <> '' AND elder.phone LIKE '%' || $4 LIMIT 50)
+    UNION ALL
+    (SELECT home_id, 'contact', 2 FROM contact WHERE $4 <> '' AND phone LIKE '%' || $4 LIMIT 50)
+    UNION ALL
+    (SELECT home_id, 'elder', CASE WHEN name = $1 THEN 0 WHEN name LIKE $2 THEN 1 ELSE 3 END
+     FROM elder JOIN resident USING (elder_id) WHERE until IS NULL AND name ILIKE $3
+     ORDER BY name <> $1, name NOT LIKE $2, name, elder_id LIMIT 50)
+    UNION ALL
+    (SELECT home_id, 'contact', 4 FROM contact WHERE name ILIKE $3 LIMIT 50)
+    UNION ALL
+    (SELECT home_id, 'address', 4 FROM home WHERE address ILIKE $3 LIMIT 50)
+), best AS (
+    SELECT DISTINCT ON (home_id) home_id, by, rank FROM hit ORDER BY home_id, rank, by
+)
+SELECT home_id, by FROM best ORDER BY rank, home_id LIMIT $5
+
+-- terminals_of_homes: what hangs in each home
+SELECT home_id, terminal_id FROM terminal_home WHERE home_id = ANY ($1::text[]) AND until IS NULL
+ORDER BY home_id, terminal_id
+
+-- open_calls_of_homes: the open call for help of each home that has one
+SELECT subject_id AS home_id, incident_id FROM incident
+WHERE closed_at IS NULL AND incident_class = 'care' AND subject_kind = 'home' AND subject_id = ANY ($1::text[])

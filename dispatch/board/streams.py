@@ -1,0 +1,75 @@
+"""One WebSocket: frames out as they come, whatever the page says in, and an end when the session ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from dispatch.board.routes import Call
+from dispatch.errors import Unreachable
+
+MESSAGE_MAX = 16 * 1024
+WAITING_MAX = 64 * 1024
+PING_EVERY_S = 20.0
+SESSION_CHECKED_EVERY_S = 60.0
+SIGNED_OUT = 4401
+
+OPEN = web.AppKey("open_streams", set[web.WebSocketResponse])
+
+
+class Frames(Protocol):
+    """Where frames come from: a board's viewer or a worker's phone."""
+
+    def next(self) -> Awaitable[bytes]:
+        """The next frame, as soon as there is one."""
+
+
+async def serve(call: Call, frames: Frames, hear: Callable[[str], None] | None = None) -> web.WebSocketResponse:
+    """Run a stream until either side ends it; `hear` gets what the page says."""
+    socket = web.WebSocketResponse(
+        heartbeat=PING_EVERY_S, max_msg_size=MESSAGE_MAX, compress=False, writer_limit=WAITING_MAX
+    )
+    await socket.prepare(call.request)
+    streams = call.request.app[OPEN]
+    streams.add(socket)
+    sending = asyncio.create_task(_send(call, socket, frames))
+    try:
+        async for message in socket:
+            if message.type is WSMsgType.TEXT and hear is not None:
+                hear(message.data)
+    finally:
+        streams.discard(socket)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    return socket
+
+
+async def _send(call: Call, socket: web.WebSocketResponse, frames: Frames) -> None:
+    clock = call.board.deps.clock
+    checked_s = clock.elapsed()
+    try:
+        while True:
+            await socket.send_frame(await frames.next(), WSMsgType.TEXT)
+            if clock.elapsed() - checked_s > SESSION_CHECKED_EVERY_S:
+                checked_s = clock.elapsed()
+                if not await _is_signed_in(call):
+                    await socket.close(code=SIGNED_OUT, message=b"sign_in")
+    except ConnectionError:
+        await socket.close()
+
+
+async def _is_signed_in(call: Call) -> bool:
+    try:
+        return await call.board.sessions.person(call.person.token_hash) is not None
+    except Unreachable:
+        return True
+
+
+async def close_all(app: web.Application) -> None:
+    """Tell every page that we stop; it comes back to whoever takes over."""
+    streams = app[OPEN]
+    closing = [socket.close(code=WSCloseCode.GOING_AWAY, message=b"stopping") for socket in list(streams)]
+    await asyncio.gather(*closing, return_exceptions=True)
