@@ -149,13 +149,13 @@ class Link(asyncio.Protocol):
         self._ticker = self._loop.call_later(self._keep_alive_s / TICKS_PER_KEEP_ALIVE, self._tick)
 
     def _tick(self) -> None:
+        self._silent_ticks += 1
+        self._idle_ticks += 1
         if self._silent_ticks >= LOST_AFTER_TICKS:
             self.drop("silent")
             return
         if PING_AFTER_TICKS in (self._silent_ticks, self._idle_ticks):
             self.write(_PINGREQ)
-        self._silent_ticks += 1
-        self._idle_ticks += 1
         self._set_ticker()
 
     def _take(self, packet: mqtt5.PublishPacket, messages: list[Message]) -> None:
