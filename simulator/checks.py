@@ -17,16 +17,15 @@ if TYPE_CHECKING:
 LATE_S = 5.0
 """A clock that ran out this long ago and has not fired is stuck; a message this long past its life is forgotten."""
 
-LIVE = "('offered', 'accepted', 'en_route', 'on_scene')"
-
 ALWAYS = {
     "1: an open incident always has a due_at, a closed one never": """
         SELECT incident_id::text FROM incident WHERE (due_at IS NULL) <> (closed_at IS NOT NULL)""",
-    "1: exactly the live assignments have a clock": f"""
-        SELECT assignment_id::text FROM assignment WHERE (due_at IS NOT NULL) <> (state IN {LIVE})""",
-    "3: a worker holds at most one live offer or assignment": f"""
-        SELECT worker_id || ' holds ' || count(*) FROM assignment WHERE state IN {LIVE}
-        GROUP BY worker_id HAVING count(*) > 1""",
+    "1: exactly the live assignments have a clock": """
+        SELECT assignment_id::text FROM assignment
+        WHERE (due_at IS NOT NULL) <> (state IN ('offered', 'accepted', 'en_route', 'on_scene'))""",
+    "3: a worker holds at most one live offer or assignment": """
+        SELECT worker_id || ' holds ' || count(*) FROM assignment
+        WHERE state IN ('offered', 'accepted', 'en_route', 'on_scene') GROUP BY worker_id HAVING count(*) > 1""",
     "4: a home has at most one open incident of a class": """
         SELECT subject_kind || ' ' || subject_id || ' has ' || count(*) || ' of ' || incident_class
         FROM incident WHERE closed_at IS NULL
@@ -54,9 +53,9 @@ ALWAYS = {
             SELECT incident_id, seq, state, lag(state) OVER (PARTITION BY incident_id ORDER BY seq) AS before
             FROM incident_log) AS steps
         WHERE before = 'closed' AND state <> 'closed'""",
-    "7: a closed incident has no live assignment": f"""
+    "7: a closed incident has no live assignment": """
         SELECT assignment_id::text FROM assignment JOIN incident USING (incident_id)
-        WHERE closed_at IS NOT NULL AND assignment.state IN {LIVE}""",
+        WHERE closed_at IS NOT NULL AND assignment.state IN ('offered', 'accepted', 'en_route', 'on_scene')""",
     "the log begins with the opening": """
         SELECT incident_id || ' begins with ' || code FROM (
             SELECT DISTINCT ON (incident_id) incident_id, code FROM incident_log

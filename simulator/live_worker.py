@@ -25,21 +25,22 @@ class LiveWorker:
 
     def __init__(self, worker_id: WorkerId, place: Place, client: LiveClient, mind: WorkerMind, clock: Clock) -> None:
         self.worker_id = worker_id
-        self._place, self._client, self._mind, self._clock = place, client, mind, clock
+        self.client = client
+        self._place, self._mind, self._clock = place, mind, clock
         self._stage: Stage = ()
         self._plan: asyncio.Task[None] | None = None
 
     async def come_on_duty(self) -> bool:
         """Say where one is and that one is on duty; whether the service took it."""
         await self._tell_place()
-        return await self._client.try_post("/worker/duty", {"is_on_duty": True})
+        return await self.client.try_post("/worker/duty", {"is_on_duty": True})
 
     async def run(self) -> None:
         """Follow the page until cancelled."""
         decoder = msgspec.json.Decoder(WorkerFrame)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._report_places())
-            async for frame in self._client.frames("/worker/stream"):
+            async for frame in self.client.frames("/worker/stream"):
                 view = decoder.decode(frame)
                 if isinstance(view, WorkerView):
                     self._look(view, tasks)
@@ -64,18 +65,18 @@ class LiveWorker:
     async def _act_on(self, call: WorkerCall, act: Act | None) -> None:
         if call.state == "offered":
             await self._clock.sleep(self._mind.seen_after_s())
-            await self._client.try_post(f"/offers/{call.offer_id}/seen")
+            await self.client.try_post(f"/offers/{call.offer_id}/seen")
         if act is None:
             return
         if act.verb == "arrive" and call.place is not None:
             await self._travel(call.place, act.after_s)
-            await self._client.try_post(f"/offers/{call.offer_id}/arrive", act.body)
+            await self.client.try_post(f"/offers/{call.offer_id}/arrive", act.body)
         else:
             await self._do(f"/offers/{call.offer_id}", act)
 
     async def _do(self, offer: str, act: Act) -> None:
         await self._clock.sleep(act.after_s)
-        await self._client.try_post(f"{offer}/{act.verb}", act.body)
+        await self.client.try_post(f"{offer}/{act.verb}", act.body)
 
     async def _travel(self, door: Place, seconds: float) -> None:
         start = self._place
@@ -94,7 +95,7 @@ class LiveWorker:
 
     async def _tell_place(self) -> None:
         place = {"lat": self._place.lat, "lon": self._place.lon, "accuracy_m": 10.0, "datum": "wgs84"}
-        await self._client.try_post("/worker/place", place)
+        await self.client.try_post("/worker/place", place)
 
 
 def _stage(view: WorkerView) -> Stage:
