@@ -40,7 +40,7 @@ from dispatch.incident.states import (
     SubjectKind,
 )
 from dispatch.incident.triage import class_of
-from dispatch.model import Alarm, IncidentId, Origin, WorkerId
+from dispatch.model import Alarm, IncidentId, Key, Origin, WorkerId
 from dispatch.store import incidents as store
 from dispatch.store import record
 from dispatch.store.database import Connection

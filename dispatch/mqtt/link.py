@@ -137,10 +137,15 @@ class Link(asyncio.Protocol):
             self._transport.abort()
 
     def leave(self) -> None:
-        """Say good-bye (no will) and end once everything written so far has gone out; the session is kept."""
+        """Say good-bye and end once everything written so far has gone out; the session is kept.
+
+        Whoever left a will wants it published after a good-bye as well: it says that nobody is here any more.
+        """
         self._reason = self._reason or "left"
         if self._transport is not None:
-            self.write(mqtt5.DisconnectPacket().write())
+            code = mqtt5.DisconnectReasonCode
+            reason = code.DISCONNECT_WITH_WILL_MESSAGE if self._connect.will else code.NORMAL_DISCONNECTION
+            self.write(mqtt5.DisconnectPacket(reason_code=reason).write())
             self._transport.close()
 
     # --- inside
