@@ -227,6 +227,11 @@ def name_of(event: Event) -> str:
     return NAMES[type(event)]
 
 
+def name_of_kind(kind: type[Event]) -> str:
+    """The code of a kind of event."""
+    return NAMES[kind]
+
+
 def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 

@@ -370,17 +370,17 @@ async def test_another_with_our_name_inherits_what_we_did_not_acknowledge(mosqui
             await old.until(lambda: old.losses)
 
 
-async def test_a_will_is_published_after_a_cut_and_not_after_a_good_bye(mosquitto: MosquittoServer) -> None:
+async def test_a_will_is_published_after_a_cut_and_after_a_good_bye_as_well(mosquitto: MosquittoServer) -> None:
     will = Will("onekey/1/xm/state", b"lost")
     async with terminal(mosquitto.port) as listener:
         await listener.subscribe(will.topic, qos=1)
         async with Lane(mosquitto.port, will=will, expiry_s=0).running():
-            pass
-        await press(mosquitto.port, b"between", topic=will.topic)
+            await press(mosquitto.port, b"there", topic=will.topic)
         async with Lane(mosquitto.port, will=will, expiry_s=0).running() as lane:
+            await press(mosquitto.port, b"there again", topic=will.topic)
             lane.cut()
-            got = [(await anext(aiter(listener.messages))).payload for _ in range(2)]
-        assert got == [b"between", b"lost"]
+            got = [(await anext(aiter(listener.messages))).payload for _ in range(4)]
+        assert got == [b"there", b"lost", b"there again", b"lost"]
 
 
 async def test_a_good_bye_keeps_the_session(mosquitto: MosquittoServer) -> None:
