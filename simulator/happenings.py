@@ -21,6 +21,10 @@ KEYS: dict[Key, int] = {"sos": 52, "fall": 22, "fire": 3, "family": 7, "service"
 """How often each key is pressed, as weights. Ours: no centre publishes its own."""
 
 
+OVERTAKEN_BY_S = 0.05
+"""How far a cancel may overtake its press."""
+
+
 @dataclass(frozen=True)
 class Weather:
     """How much happens. Shares are of presses, rates are of the whole town.
@@ -149,17 +153,18 @@ class _Sky:
     def _press(self, at_s: float, terminal_id: TerminalId, draw: Random) -> None:
         weather, number = self._weather, next(self._numbers)
         key = draw.choices(list(KEYS), list(KEYS.values()))[0]
+        fate = draw.random()
+        if fate < weather.cancelled_first:
+            self._put(Cancel(at_s, next(self._numbers), terminal_id, key, number))
+            at_s += OVERTAKEN_BY_S
+        elif fate < weather.cancelled_first + weather.cancelled:
+            later_s = at_s + draw.uniform(*weather.cancel_after_s)
+            self._put(Cancel(later_s, next(self._numbers), terminal_id, key, number))
         self._put(Press(at_s, number, terminal_id, key))
         if draw.random() < weather.doubled:
             self._put(Press(at_s + draw.uniform(0.001, 1), next(self._numbers), terminal_id, key))
         if draw.random() < weather.repeated:
             self._put(Repeat(at_s + draw.uniform(0.5, 5), next(self._numbers), terminal_id, number))
-        fate = draw.random()
-        if fate < weather.cancelled_first:
-            self._put(Cancel(max(0.0, at_s - 0.05), next(self._numbers), terminal_id, key, number))
-        elif fate < weather.cancelled_first + weather.cancelled:
-            later_s = at_s + draw.uniform(*weather.cancel_after_s)
-            self._put(Cancel(later_s, next(self._numbers), terminal_id, key, number))
 
     def _reading(self, at_s: float, number: int, terminal_id: TerminalId, draw: Random) -> Reading:
         if draw.random() < self._weather.critical:
