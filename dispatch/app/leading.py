@@ -1,0 +1,111 @@
+"""What only the leader does, for one term of the lease: hear terminals, choose, watch clocks, send, keep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from dispatch import logs
+from dispatch.app.parts import Parts
+from dispatch.app.running import keep_all_running
+from dispatch.devices.kinds import Lane
+from dispatch.engine import RaiseByService
+from dispatch.errors import Unreachable
+from dispatch.incident.states import Subject, SubjectKind
+from dispatch.ingest import Housekeeping, Lanes, Sinks
+from dispatch.ingest.listening import Listening
+from dispatch.model import Alarm, Key, Unreadable, Vitals
+from dispatch.notify.sender import Sender
+from dispatch.store import record, vitals
+
+GAP_TOLD_AGAIN_S = 1.0
+log = logs.get("app")
+
+
+class Leading:
+    """One term. `lanes` hear terminals and carry what goes down to them; `listening` says that somebody hears."""
+
+    def __init__(self, parts: Parts, sender: Sender, term: int) -> None:
+        self._parts = parts
+        self._sender = sender
+        self._term = term
+        self._heard_before: set[Lane] = set()
+        self._gaps: set[asyncio.Task[None]] = set()
+        settings = parts.settings
+        self.lanes = Lanes(parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap)
+        self.listening = Listening(parts.broker, settings.centre_id, parts.clock, term)
+
+    def _sinks(self) -> Sinks:
+        return Sinks(
+            raise_alarms=self._raise_alarms,
+            registered=self._parts.registry.registered,
+            judge=self._parts.registry.judge,
+            keep_vitals=self._keep_vitals,
+            keep_house=self._keep_house,
+            park=self._park,
+        )
+
+    async def run(self) -> None:
+        """Lead until cancelled."""
+        parts = self._parts
+        loops = {
+            "lanes": self.lanes.run,
+            "listening": self.listening.run,
+            "assigner": parts.assigner.run,
+            "deadlines": parts.deadlines.run,
+            "sender": self._sender.run,
+            "keeper": parts.keeper.run,
+            "registry": parts.registry.run,
+        }
+        try:
+            await keep_all_running(loops, parts.clock, parts.metrics.failed)
+        finally:
+            for telling in self._gaps:
+                telling.cancel()
+
+    # --- what is done with what was heard -----------------------------------------------------------------------
+
+    async def _raise_alarms(self, alarms: Sequence[Alarm]) -> None:
+        await self._parts.engine.raise_alarms(alarms)
+        now = self._parts.clock.now()
+        for alarm in alarms:
+            self._parts.metrics.alarm_stored(alarm.key.value, (now - alarm.received_at).total_seconds())
+
+    async def _keep_vitals(self, readings: Sequence[Vitals]) -> None:
+        async with self._parts.databases.vitals.connection() as connection:
+            await vitals.add(connection, readings)
+        self._parts.metrics.readings_stored(len(readings))
+
+    async def _keep_house(self, told: Sequence[Housekeeping]) -> None:
+        await self._parts.presence.keep(told)
+
+    async def _park(self, messages: Sequence[Unreadable]) -> None:
+        rows = [(self._parts.clock.new_id(), message) for message in messages]
+        async with self._parts.databases.house.transaction() as connection:
+            await record.add_parked(connection, rows)
+        for message in messages:
+            self._parts.metrics.parked(message.reason)
+
+    # --- gaps ---------------------------------------------------------------------------------------------------
+
+    def _on_gap(self, lane: Lane) -> None:
+        """The broker has no session for a lane. A centre that never led before had none to lose."""
+        is_first_ever = self._term == 1 and lane not in self._heard_before
+        self._heard_before.add(lane)
+        if is_first_ever:
+            return
+        log.error("possible_gap", lane=lane.value, term=self._term)
+        self._parts.metrics.possible_gap(lane.value)
+        telling = asyncio.ensure_future(self._tell_gap(lane))
+        self._gaps.add(telling)
+        telling.add_done_callback(self._gaps.discard)
+
+    async def _tell_gap(self, lane: Lane) -> None:
+        subject = Subject(SubjectKind.CENTRE, self._parts.settings.centre_id)
+        while True:
+            try:
+                await self._parts.engine.submit(RaiseByService(Key.POSSIBLE_GAP, subject, {"lane": lane.value}))
+            except Unreachable:
+                await self._parts.clock.sleep(GAP_TOLD_AGAIN_S)
+            else:
+                return
