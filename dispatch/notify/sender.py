@@ -168,14 +168,14 @@ class Sender:
             return Retry("channel_failed")
 
     async def note_finished(self) -> None:
-        """Write down what became of messages; raises Unreachable, keeping them for the next time."""
+        """Write down what became of messages. Raises Unreachable; what could not be written is kept for the next time."""
         done, self._finished = self._finished, []
         if not done:
             return
         try:
             async with self._database.transaction() as connection:
                 await outbox.finish(connection, done, self._clock.now())
-        except Unreachable:
+        except BaseException:  # whatever it was, what became of these must not be forgotten
             self._finished = done + self._finished
             raise
         self._held.difference_update(each.id for each in done)

@@ -11,7 +11,7 @@ UPDATE outbox SET state = 'void', ended_at = $3, reason = $2
 WHERE state = 'queued' AND message = 'offer' AND offer_id = ANY ($1::uuid[])
 
 -- finish: what became of messages that were tried
-UPDATE outbox SET state = new.state, ended_at = $5, reason = new.reason, attempts = attempts + new.attempts
+UPDATE outbox SET state = new.state, ended_at = $5, reason = new.reason, attempts = outbox.attempts + new.attempts
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[]) AS new (outbox_id, state, reason, attempts)
 WHERE outbox.outbox_id = new.outbox_id AND outbox.state = 'queued'
 
