@@ -44,6 +44,9 @@ PRESSED_SHARE = 0.6
 """Of a headless run's time: afterwards nobody presses, so that the last calls can be attended and closed."""
 
 STORED_WITHIN_S = 10.0
+TOLD_MAX = 20
+"""Broken invariants that are told one by one; the count is told in any case."""
+
 BUSY = Weather(presses_per_min=190, tests_per_min=6, readings_per_min=240, nonsense_per_min=6, critical=0.03)
 QUIET = Weather(presses_per_min=5, tests_per_min=0.3, readings_per_min=60, nonsense_per_min=0.2, critical=0.004)
 
@@ -105,7 +108,7 @@ async def _headless(options: Options) -> int:
         stack.push_async_callback(connection.close, timeout=2)
         result, lines = await tally(connection, live.account(), broken, since)
     wrong = failures(result)
-    for line in [*lines, *sorted(broken), *wrong]:
+    for line in [*lines, *sorted(broken)[:TOLD_MAX], *wrong]:
         _say(line)
     print(json.dumps(result.as_dict()), flush=True)
     return 1 if wrong else 0
