@@ -13,8 +13,8 @@ from dispatch.engine import RaiseByService
 from dispatch.errors import Unreachable
 from dispatch.incident.states import Subject, SubjectKind
 from dispatch.ingest import Housekeeping, Lanes, Sinks
-from dispatch.ingest.listening import Listening
 from dispatch.model import Alarm, Key, Unreadable, Vitals
+from dispatch.notify.centre_state import CentreStateTeller
 from dispatch.notify.sender import Sender
 from dispatch.store import record, vitals
 
@@ -23,7 +23,7 @@ log = logs.get("app")
 
 
 class Leading:
-    """One term. `lanes` hear terminals and carry what goes down to them; `listening` says that somebody hears."""
+    """One term. `lanes` hear terminals and carry what goes down to them; `centre_state` says that somebody hears."""
 
     def __init__(self, parts: Parts, sender: Sender, term: int) -> None:
         self._parts = parts
@@ -33,7 +33,7 @@ class Leading:
         self._gaps: set[asyncio.Task[None]] = set()
         settings = parts.settings
         self.lanes = Lanes(parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap)
-        self.listening = Listening(parts.broker, settings.centre_id, parts.clock, term)
+        self.centre_state = CentreStateTeller(parts.broker, settings.centre_id, parts.clock, term)
 
     def _sinks(self) -> Sinks:
         return Sinks(
@@ -50,7 +50,7 @@ class Leading:
         parts = self._parts
         loops = {
             "lanes": self.lanes.run,
-            "listening": self.listening.run,
+            "centre_state": self.centre_state.run,
             "assigner": parts.assigner.run,
             "deadlines": parts.deadlines.run,
             "sender": self._sender.run,

@@ -171,10 +171,11 @@ class Service:
     # --- stopping -----------------------------------------------------------------------------------------------
 
     async def stop(self) -> None:
-        """End everything: pages close, terminals are told, what is under way is finished, and no row stays locked."""
+        """End everything: pages close, what is under way is finished, and no row stays locked.
+
+        Terminals hear `lost` from our will if nobody takes over within its delay.
+        """
         log.info("stopping")
-        if self.leading is not None:
-            await self.leading.listening.say_lost()
         await asyncio.gather(self._runner.cleanup(), self._stop_running())
         await asyncio.gather(*(database.close() for database in self.parts.databases.all()))
         self.parts.lock.release()

@@ -39,10 +39,9 @@ class CentreStateTeller:
         self._topic = f"onekey/1/{centre_id}/state"
         self._sayings: set[asyncio.Task[None]] = set()
         session = Session(
-            client_id=f"{centre_id}-state-{term}",
+            client_id=f"{centre_id}-state",  # the same for every leader: who takes over throws a frozen one out
             subscriptions=(Subscription(self._topic, no_local=True),),
-            expiry_s=WILL_DELAY_S,
-            clean_start=True,
+            receive_maximum=20,
             will=Will(self._topic, self._content("lost"), retain=True, delay_s=WILL_DELAY_S),
         )
         self.connection = Connection(
