@@ -66,42 +66,48 @@ def check_config(config: Config = None) -> None:
     tls.to_broker(reading.settings.mqtt)
     tls.for_pages(reading.settings.http)
     table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
     for key, value, source in effective(reading):
         table.add_row(key, value, source)
     out.print(table)
     for policy in policies.values():
         out.print()
         for line in describe(policy):
-            out.print(line, markup=False)
+            out.print(line, markup=False, soft_wrap=True)
 
 
 def describe(policy: Policy) -> list[str]:
-    """A kind's policy as a coordinator reads it: what happens when, if nobody acts."""
-    lines = [f"{policy.kind.value} (band {int(policy.band)})", f"  {_minutes(0)}  {_sending(policy)}"]
+    """A kind's policy as a coordinator reads it: what happens when, minute by minute, if nobody acts."""
+    happens = [_sending(policy)]
     at_s = policy.answer_within_s
     for number, step in enumerate(policy.ladder, 1):
         again = f", and again every {step.wait_s} s" if number == len(policy.ladder) else ""
-        lines.append(f"  {_minutes(at_s)}  level {step.level}: tells {', '.join(step.tell)}{again}")
+        happens.append((at_s, f"level {step.level}: tells {', '.join(step.tell)}{again}"))
         at_s += step.wait_s
-    lines.append(
-        f"  a worker has {policy.accept_within_s} s to accept, {policy.depart_within_s} s to set off,"
-        f" {policy.arrive_within_s} s to arrive; on scene asked every {policy.check_every_s} s"
-    )
-    return lines
+    happens.sort(key=lambda each: each[0])
+    return [
+        f"{policy.kind.value} (band {int(policy.band)})",
+        *(f"  {at_s // 60:3d}:{at_s % 60:02d}  {what}" for at_s, what in happens),
+        f"  a worker has {policy.accept_within_s} s to accept, {policy.depart_within_s} s to set off, "
+        + f"{policy.arrive_within_s} s to arrive; on scene asked every {policy.check_every_s} s",
+    ]
 
 
-def _sending(policy: Policy) -> str:
-    if policy.offer is OfferWhen.NEVER:
-        return "an operator decides who goes"
+def _sending(policy: Policy) -> tuple[int, str]:
+    """When workers are asked if no operator answers, and how many."""
+    asked = policy.hands * policy.parallel_offers
     skills = f" with {', '.join(policy.skills)}" if policy.skills else ""
-    whom = f"{policy.hands * policy.parallel_offers} worker(s){skills} asked, {policy.hands} wanted"
-    if policy.offer is OfferWhen.AT_ONCE:
-        return f"{whom} at once"
-    return f"an operator is asked first; {whom} after the answer, or at {_minutes(policy.verify_within_s)} without one"
-
-
-def _minutes(seconds: int) -> str:
-    return f"{seconds // 60:3d}:{seconds % 60:02d}"
+    whom = f"the {asked} nearest are asked{skills}, {policy.hands} to go"
+    if asked == 1:
+        whom = f"the nearest is asked{skills}"
+    match policy.offer:
+        case OfferWhen.AT_ONCE:
+            return 0, whom
+        case OfferWhen.AFTER_ANSWER:
+            return policy.verify_within_s, f"{whom} (sooner if an operator answers)"
+        case OfferWhen.NEVER:
+            return 0, "an operator decides who goes"
 
 
 # --- import -----------------------------------------------------------------------------------------------------------

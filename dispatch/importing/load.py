@@ -69,6 +69,8 @@ async def import_files(
         except BadInput as problem:
             report.bad.append(Bad(path, None, problem.code, problem.params))
     files.sort(key=lambda each: KINDS.index(each[0]))
+    if not files:
+        return report
     async with open_register(dsn) as register:
         for kind, text in files:
             await _File(register, kind, text, report, progress).bring_in(today, dry_run=dry_run)

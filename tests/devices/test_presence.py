@@ -1,0 +1,140 @@
+"""What terminals tell of themselves, and which of them is told again how far its call is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dispatch.clock import VirtualClock
+from dispatch.devices.presence import Presence, Told, fold
+from dispatch.devices.registry import Registry
+from dispatch.engine import Engine
+from dispatch.incident.events import AlarmRepeated
+from dispatch.model import Alarm, Beat, Fault, IncidentId, Key, TerminalId, TerminalState, Vitals
+from dispatch.settings import Settings, load_policies
+from dispatch.store.database import Database
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+T1, T2 = TerminalId("t1"), TerminalId("t2")
+
+REGISTER = """
+INSERT INTO station VALUES ('s1', 'North', 24.4, 118.1);
+INSERT INTO home (home_id, station_id) VALUES ('h1', 's1'), ('h2', 's1');
+INSERT INTO elder (elder_id, name, thresholds)
+VALUES ('e1', 'Lin', '{"spo2_percent": {"low": 84}}'), ('e2', 'Wu', NULL);
+INSERT INTO resident VALUES ('h1', 'e1', '2026-01-01'), ('h2', 'e2', '2026-01-01');
+INSERT INTO terminal (terminal_id) VALUES ('t1'), ('t2'), ('t3');
+INSERT INTO terminal_home VALUES ('t1', 'h1', NULL, '2026-01-01'), ('t2', 'h2', NULL, '2026-01-01');
+"""
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    database = Database(dsn)
+    async with database.connection() as connection:
+        await connection.execute(REGISTER)
+    yield database
+    await database.close()
+
+
+def state(name: str, session: str, terminal_id: TerminalId = T1) -> TerminalState:
+    return TerminalState(terminal_id, name, session, AT)
+
+
+async def kept(database: Database, *batches: list[Told]) -> dict[str, Any]:
+    async def ignore(_incident_id: IncidentId, _event: AlarmRepeated) -> None:
+        pytest.fail("there is no open call")
+
+    presence = Presence(database, ignore)
+    for batch in batches:
+        await presence.keep(batch)
+    async with database.connection() as connection:
+        row = await connection.fetchrow(
+            "SELECT state, session, heard_at, battery FROM terminal WHERE terminal_id = 't1'"
+        )
+        assert row is not None
+        return dict(row)
+
+
+@pytest.mark.parametrize(
+    ("batches", "expected"),
+    [
+        ([[state("ready", "a")]], "ready"),
+        ([[state("ready", "a"), state("lost", "a")]], "lost"),
+        ([[state("ready", "a")], [state("lost", "a")]], "lost"),
+        ([[state("ready", "a")], [state("ready", "b"), state("lost", "a")]], "ready"),
+        ([[state("ready", "b")], [state("lost", "a")]], "ready"),
+        ([[state("ready", "a")], [state("lost", "a"), state("ready", "b")]], "ready"),
+        ([[state("ready", "a"), state("sleeping", "a")]], "sleeping"),
+        ([[Beat(T1, AT)]], "unheard"),
+    ],
+)
+async def test_a_lost_counts_only_for_the_session_of_the_last_ready(
+    database: Database, batches: list[list[Told]], expected: str
+):
+    assert (await kept(database, *batches))["state"] == expected
+
+
+async def test_a_beat_is_a_sign_of_life_and_a_will_is_none(database: Database):
+    later = AT + timedelta(hours=1)
+    row = await kept(
+        database,
+        [state("ready", "a"), Beat(T1, AT, battery_percent=80)],
+        [TerminalState(T1, "lost", "a", later)],
+        [Beat(TerminalId("nobody"), AT)],
+    )
+    assert row == {"state": "lost", "session": "a", "heard_at": AT, "battery": 80}
+
+
+def test_terminals_are_taken_in_one_order():
+    assert list(fold([Beat(T2, AT), Beat(T1, AT), Beat(T2, AT)])) == [T1, T2]
+
+
+async def test_a_fault_is_kept_once(database: Database):
+    fault = Fault(T1, "f1", "battery_low", is_on=True, received_at=AT)
+    await kept(database, [fault], [fault])
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM fault") == 1
+
+
+async def test_a_terminal_that_started_anew_is_told_again_of_its_open_call(database: Database):
+    settings = Settings(centre_id="c", database_url="postgresql://unused")
+    engine = Engine(database, VirtualClock(AT), load_policies(settings))
+    await engine.prepare()
+    stored = engine.raise_alarms([Alarm(T1, "a1", Key.SOS, AT, b"digest")])
+    storing = asyncio.ensure_future(stored)
+    while not storing.done():
+        await asyncio.sleep(0)
+        await engine.step()
+    told: list[tuple[IncidentId, AlarmRepeated]] = []
+
+    async def tell(incident_id: IncidentId, event: AlarmRepeated) -> None:
+        told.append((incident_id, event))
+
+    presence = Presence(database, tell)
+    await presence.keep([state("ready", "a"), state("ready", "a", T2)])
+    incident = storing.result()[0].incident
+    assert incident is not None
+    assert told == [(incident.id, AlarmRepeated(T1, "a1"))]
+    await presence.keep([state("ready", "a")])
+    assert len(told) == 1
+
+
+async def test_an_elders_own_limits_judge_the_terminal_of_the_home(database: Database):
+    registry = Registry(database, VirtualClock(AT))
+    await registry.read()
+    readings = [Vitals(terminal_id, AT, spo2_percent=88) for terminal_id in (T1, T2)]
+    assert [alarm.terminal_id for alarm in registry.judge(readings)] == [T2]
+    assert await registry.registered({T1, TerminalId("t3"), TerminalId("t9")}) == {T1}
+
+
+async def test_limits_that_make_no_sense_leave_the_defaults(database: Database):
+    async with database.connection() as connection:
+        await connection.execute("""UPDATE elder SET thresholds = '{"pulse": 3}'""")
+    registry = Registry(database, VirtualClock(AT))
+    await registry.read()
+    assert len(registry.judge([Vitals(T1, AT, spo2_percent=88)])) == 1

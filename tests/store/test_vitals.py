@@ -1,0 +1,91 @@
+"""Readings in day tables, and what is forgotten when."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from dispatch.clock import VirtualClock
+from dispatch.model import TerminalId, Vitals
+from dispatch.store import vitals
+from dispatch.store.database import Database
+from dispatch.store.keeper import Keeper
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    database = Database(dsn)
+    yield database
+    await database.close()
+
+
+def keeper(database: Database, at: datetime = NOW) -> Keeper:
+    return Keeper(database, VirtualClock(at), {"vitals": 30, "parked": 30, "outbox": 30, "fault": 30})
+
+
+def reading(at: datetime) -> Vitals:
+    return Vitals(TerminalId("t1"), at, at, heart_rate_bpm=71.5, temperature_c=36.6, temperature_site="ear")
+
+
+async def test_days_are_made_ahead_and_old_ones_dropped(database: Database):
+    await keeper(database).step()
+    async with database.connection() as connection:
+        assert await vitals.days(connection) == {date(2026, 2, 28) + timedelta(days=n) for n in range(5)}
+    await keeper(database, NOW + timedelta(days=31)).step()
+    async with database.connection() as connection:
+        assert min(await vitals.days(connection)) == date(2026, 3, 2)
+
+
+async def test_readings_come_back_as_they_went_in(database: Database):
+    await keeper(database).prepare()
+    async with database.connection() as connection:
+        await vitals.add(connection, [reading(NOW)] * 2)
+        rows = await connection.fetch("SELECT * FROM vitals")
+    assert [tuple(row.values()) for row in rows] == [
+        ("t1", NOW, NOW, 71.5, None, None, None, pytest.approx(36.6), "ear", None)
+    ] * 2
+
+
+async def test_a_day_that_nobody_made_is_made_when_it_is_needed(database: Database):
+    long_ago = NOW - timedelta(days=3000)
+    async with database.connection() as connection:
+        await vitals.add(connection, [reading(NOW), reading(long_ago)])
+        assert await connection.fetchval("SELECT count(*) FROM vitals") == 2
+        assert await vitals.days(connection) == {NOW.date(), long_ago.date()}
+
+
+async def test_two_may_make_the_same_day_and_it_has_the_index_of_the_others(database: Database):
+    async with database.connection() as one, database.connection() as other:
+        first = one.transaction()
+        await first.start()
+        await vitals.make_days(one, [NOW.date()])
+        missing_for_other = await vitals.days(other)
+        await first.commit()
+        assert missing_for_other == set()
+        assert await vitals.make_days(other, [NOW.date()]) == []
+        names = await one.fetch("SELECT indexdef FROM pg_indexes WHERE tablename = 'vitals_20260301'")
+    assert "(terminal_id, received_at)" in names[0]["indexdef"]
+
+
+async def test_what_was_kept_long_enough_is_forgotten_and_nothing_else(database: Database):
+    old, fresh = NOW - timedelta(days=31), NOW - timedelta(days=29)
+    async with database.connection() as connection:
+        for at in (old, fresh):
+            await connection.execute("INSERT INTO parked VALUES (gen_random_uuid(), 't', '', 'r', 'd', $1)", at)
+            await connection.execute("INSERT INTO fault VALUES ('t', 'f', 'tamper', true, NULL, $1)", at)
+            for state, ended_at in (("queued", None), ("sent", at)):
+                await connection.execute(
+                    "INSERT INTO outbox (outbox_id, channel, recipient, message, body, created_at, expires_at, state,"
+                    " ended_at) VALUES (gen_random_uuid(), 'c', 'r', 'm', '{}', $1, $1, $2, $3)",
+                    *(at, state, ended_at),
+                )
+    await keeper(database).step()
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT array_agg(received_at) FROM parked") == [fresh]
+        assert await connection.fetchval("SELECT array_agg(received_at) FROM fault") == [fresh]
+        assert await connection.fetchval("SELECT count(*) FROM outbox WHERE state = 'queued'") == 2
+        assert await connection.fetchval("SELECT array_agg(ended_at) FROM outbox WHERE state = 'sent'") == [fresh]
