@@ -102,6 +102,6 @@ class Pages:
             return _plain(401, LINK_EXPIRED)
         except Unreachable:
             return _plain(503, AWAY)
-        answer = web.HTTPFound("/w" if person.worker_id else "/board")
+        answer = web.Response(status=302, headers={"Location": "/w" if person.worker_id else "/board"})
         set_cookie(answer, self._board, COOKIE, token, lasts_s(person))
         return answer

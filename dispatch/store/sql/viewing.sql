@@ -81,7 +81,7 @@ FROM (
     WHERE worker_id = ANY ($1::text[]) AND state IN ('offered', 'accepted', 'en_route', 'on_scene')
     UNION ALL
     SELECT worker_id, assignment_id, incident_id, ended_at FROM assignment
-    WHERE worker_id = ANY ($1::text[]) AND offered_at >= $2 - interval '1 day' AND ended_at >= $2
+    WHERE worker_id = ANY ($1::text[]) AND offered_at >= $2::timestamptz - interval '1 day' AND ended_at >= $2
 ) AS part
 ORDER BY worker_id, ended_at DESC NULLS FIRST
 

@@ -1,0 +1,1 @@
+"""The board: its cards, its API on a real database, its streams."""
