@@ -27,6 +27,7 @@ RETRY_S_MAX = 5.0
 RECOVER_EVERY_S = 5.0
 RECOVER_OLDER_S = 3.0
 RECOVER_MAX = 2_000
+CATCH_UP_MAX = 100_000
 NOTE_EVERY_S = 0.05
 Recipient = tuple[str, str]
 log = logs.get("sender")
@@ -52,13 +53,18 @@ class Sender:
         self._held: set[UUID] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: list[Finished] = []
+        self._early: list[OutboxMessage] | None = []
+        """What was decided before the rows of a former process were read; None once they are."""
         self._bell = Bell()
 
     # --- taking in ----------------------------------------------------------------------------------------------
 
     def on_committed(self, committed: Committed) -> None:
-        """Send what a commit decided, at once."""
-        self.post(committed.messages)
+        """Send what a commit decided: at once, or behind what a former process left as soon as that is known."""
+        if self._early is None:
+            self.post(committed.messages)
+        else:
+            self._early += committed.messages
 
     def post(self, messages: Iterable[OutboxMessage]) -> None:
         """Queue messages behind what their recipients still wait for; one held already is passed over."""
@@ -82,7 +88,9 @@ class Sender:
         try:
             while True:
                 try:
-                    if self._clock.elapsed() - recovered_at >= RECOVER_EVERY_S:
+                    if self._early is not None:
+                        await self.catch_up()
+                    elif self._clock.elapsed() - recovered_at >= RECOVER_EVERY_S:
                         recovered_at = self._clock.elapsed()
                         await self.recover()
                     await self.note_finished()
@@ -102,6 +110,18 @@ class Sender:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._queues.clear()
         self._held.clear()
+        self._early = []
+
+    async def catch_up(self) -> int:
+        """Queue everything a former process left, before anything newer is sent: no message may overtake another.
+
+        Returns how many there were.
+        """
+        async with self._database.connection() as connection:
+            left = await outbox.queued(connection, self._clock.now(), CATCH_UP_MAX)
+        early, self._early = self._early or [], None
+        self.post([*left, *early])
+        return len(left)
 
     async def recover(self) -> int:
         """Queue messages that were committed a while ago and that nobody here holds; returns how many."""
