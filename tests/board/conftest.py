@@ -182,10 +182,8 @@ class Room:
     async def pass_s(self, seconds: float) -> None:
         """Let time pass and fire what is due."""
         await self.clock.advance(seconds)
-        ids = [
-            IncidentId(row[0]) for row in await self.fetch("SELECT incident_id FROM incident WHERE due_at IS NOT NULL")
-        ]
-        await self.engine.fire_due(ids)
+        rows = await self.fetch("SELECT incident_id FROM incident WHERE due_at IS NOT NULL")
+        await self.engine.fire_due(IncidentId(row[0]) for row in rows)
 
     async def follow(self, seconds: float) -> None:
         """Let time pass, and have every board and phone brought up to date."""

@@ -14,14 +14,9 @@ from dispatch.board.openapi import document
 from .conftest import HEADERS, Room
 
 
-async def raw(
-    room: Room, body: bytes, content_type: str = "application/json", path: str = "/session"
-) -> tuple[int, str]:
-    headers = HEADERS | {"Content-Type": content_type}
-    async with (
-        aiohttp.ClientSession() as http,
-        http.post(f"{room.url}/api/v1{path}", data=body, headers=headers) as answer,
-    ):
+async def raw(room: Room, body: bytes, content_type: str = "application/json") -> tuple[int, str]:
+    headers, url = HEADERS | {"Content-Type": content_type}, f"{room.url}/api/v1/session"
+    async with aiohttp.ClientSession() as http, http.post(url, data=body, headers=headers) as answer:
         assert answer.content_type == "application/json"
         return answer.status, (await answer.json())["code"]
 
@@ -79,7 +74,7 @@ async def test_queries_that_no_database_could_answer(room: Room) -> None:
     assert (await page.ask("GET", "/stream")).code == "not_a_websocket"
 
 
-async def test_a_database_that_is_away_is_said_plainly_and_comes_back(room: Room, postgres: Any) -> None:
+async def test_a_database_that_is_away_is_said_plainly_and_comes_back(room: Room) -> None:
     page = await room.operator()
     await page.get("/board")
     await room.clock.advance(11)
@@ -106,7 +101,7 @@ async def test_a_fault_of_ours_is_logged_and_not_shown(room: Room, monkeypatch: 
     assert (answer.status, answer.body) == (500, {"code": "internal", "facts": {}})
 
 
-# --- pages --------------------------------------------------------------------------------------------------------------
+# --- pages -----------------------------------------------------------------------------------------------------------
 
 
 async def test_pages_are_served_with_what_keeps_them_safe(room: Room) -> None:
@@ -138,7 +133,7 @@ async def test_pages_that_were_not_built_say_so(room: Room, static: Any) -> None
         assert "not been built" in await answer.text()
 
 
-# --- the description ----------------------------------------------------------------------------------------------------
+# --- the description -------------------------------------------------------------------------------------------------
 
 
 async def test_every_route_is_described(room: Room) -> None:

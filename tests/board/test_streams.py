@@ -170,7 +170,7 @@ async def test_a_heartbeat_comes_every_five_seconds_and_stops_with_the_database(
     await page.read()
     for _ in range(2):
         await room.follow(5)
-        frame = await page.stream.until(lambda frame: frame["type"] == "heartbeat" and _is_now(room, frame))
+        await page.stream.until(lambda frame: frame["type"] == "heartbeat" and _is_now(room, frame))
     await room.fetch("ALTER TABLE incident_log RENAME TO away")
     viewer = Viewer(lambda: b"")
     room.board.feed._viewers[viewer] = False
@@ -186,7 +186,7 @@ def _is_now(room: Room, frame: dict[str, Any]) -> bool:
     return bool(frame["server_now"] == room.clock.now().isoformat().replace("+00:00", "Z"))
 
 
-# --- slow viewers -------------------------------------------------------------------------------------------------------
+# --- slow viewers ----------------------------------------------------------------------------------------------------
 
 
 async def test_a_viewer_that_cannot_keep_up_gets_one_fresh_picture() -> None:
@@ -209,7 +209,7 @@ async def test_a_viewer_that_reads_nothing_stops_nobody(room: Room, monkeypatch:
     slow.socket._reader._protocol.pause_reading()  # a tab that the browser has put to sleep
     page = await open_page(room)
     incident_id = await room.press()
-    alarms, [(stalled, _)] = 1, [each for each in room.board.feed._viewers.items()][:1]
+    alarms, stalled = 1, next(iter(room.board.feed._viewers))
     while not stalled._is_behind:
         alarms += 1
         await room.press(alarm_id=f"a{alarms}")
@@ -222,7 +222,7 @@ async def test_a_viewer_that_reads_nothing_stops_nobody(room: Room, monkeypatch:
     assert frames < alarms
 
 
-# --- phones -------------------------------------------------------------------------------------------------------------
+# --- phones ----------------------------------------------------------------------------------------------------------
 
 
 async def test_an_offer_appears_on_the_phone_and_goes_when_another_has_the_call(room: Room) -> None:
@@ -236,25 +236,26 @@ async def test_an_offer_appears_on_the_phone_and_goes_when_another_has_the_call(
         frame = await streams[worker_id].until(lambda frame: bool(frame.get("call")))
         assert frame["call"]["offer_id"] == offers[worker_id]
     await phones[first].post(f"/offers/{offers[first]}/accept")
-    assert (await streams[first].until(lambda frame: bool(frame.get("call")) and frame["call"]["state"] == "accepted"))[
-        "type"
-    ] == "view"
+    await streams[first].until(lambda frame: bool(frame.get("call")) and frame["call"]["state"] == "accepted")
     frame = await streams[second].until(lambda frame: frame["type"] == "view" and frame["call"] is None)
     assert frame["ended"] == "answered"
     assert await room.board.show(WorkerId(first))
     assert not await room.board.show(WorkerId("W4"))
 
 
-async def test_a_phone_says_its_place_on_the_stream_and_nonsense_harms_nothing(room: Room) -> None:
+async def test_a_phone_says_its_place_on_the_stream_and_nonsense_harms_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = asyncio.Event()
+    monkeypatch.setattr(room.board.positions, "_on_place", lambda *_said: heard.set())
     stream = await (await room.phone("W1")).stream("/worker/stream")
     await stream.next()
     for text in ("", "[]", '{"type":"place"}', '{"type":"place","lat":1e999,"lon":0}', "[" * 5000, '{"type":"dance"}'):
         await stream.socket.send_str(text)
     await stream.socket.send_str('{"type":"place","lat":24.9,"lon":118.2,"at":"2026-03-01T08:00:00Z"}')
     async with limit(WITHIN_S):
-        while not room.board.positions._unwritten:
-            await asyncio.sleep(0.01)
-    assert room.board.positions._unwritten["W1"].place.lat == 24.9  # type: ignore[index]
+        await heard.wait()
+    assert [position.place.lat for position in room.board.positions._unwritten.values()] == [24.9]
 
 
 async def test_a_phone_hears_heartbeats(room: Room) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from dispatch.model import Key
 
 from .conftest import Browser, Room
@@ -81,14 +79,14 @@ async def test_taps_out_of_order_are_refused_with_the_reason(room: Room) -> None
         assert (answer.status, answer.code) == (409, code)
 
 
-@pytest.mark.parametrize("tap", ["seen", "accept", "depart", "arrive", "ok", "hands", "confirm-cancel"])
-async def test_another_workers_offer_does_not_exist_for_me(room: Room, tap: str) -> None:
+async def test_another_workers_offer_does_not_exist_for_me(room: Room) -> None:
     _, offers = await room.offered()
     other = next(iter({"W1", "W2", "W3"} - offers.keys()))
     phone = await room.phone(other)
-    for offer_id in (next(iter(offers.values())), NO_SUCH, "x"):
-        answer = await phone.refused(f"/offers/{offer_id}/{tap}")
-        assert (answer.status, answer.code) == (404, "not_yours")
+    for tap in ("seen", "accept", "depart", "arrive", "ok", "hands", "confirm-cancel"):
+        for offer_id in (next(iter(offers.values())), NO_SUCH, "x"):
+            answer = await phone.refused(f"/offers/{offer_id}/{tap}")
+            assert (answer.status, answer.code) == (404, "not_yours"), tap
 
 
 async def test_two_workers_accepting_at_the_same_moment_one_has_the_call(room: Room) -> None:
@@ -173,7 +171,7 @@ async def test_a_worker_asks_for_one_more(room: Room) -> None:
     assert card["wants"] > 0
 
 
-# --- duty ---------------------------------------------------------------------------------------------------------------
+# --- duty ------------------------------------------------------------------------------------------------------------
 
 
 async def test_coming_on_duty_reaches_the_router_and_the_board(room: Room) -> None:
@@ -203,7 +201,7 @@ async def test_going_off_duty_declines_the_open_offer(room: Room) -> None:
     assert (part["state"], part["end_reason"]) == ("declined", "off_duty_soon")
 
 
-# --- where they are -----------------------------------------------------------------------------------------------------
+# --- where they are --------------------------------------------------------------------------------------------------
 
 
 async def test_positions_are_gathered_and_the_last_one_is_kept(room: Room) -> None:
@@ -235,16 +233,15 @@ async def test_an_old_position_never_replaces_a_newer_one_and_none_is_of_the_fut
     assert await room.fetch("SELECT lat, place_at FROM worker WHERE worker_id = 'W1'") == [(24.5, room.clock.now())]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+async def test_what_is_no_place_is_refused(room: Room) -> None:
+    phone = await room.phone("W1")
+    bodies: list[dict[str, object]] = [
         {"lat": 91, "lon": 0},
         {"lat": 1},
         {"lat": "1", "lon": 2},
         {"lat": 1, "lon": 2, "at": "2026-03-01T08:00:00"},
         {"lat": 1, "lon": 2, "datum": "mars"},
-    ],
-)
-async def test_what_is_no_place_is_refused(room: Room, body: dict[str, object]) -> None:
-    answer = await (await room.phone("W1")).refused("/worker/place", body)
-    assert (answer.status, answer.code) == (422, "bad_value")
+    ]
+    for body in bodies:
+        answer = await phone.refused("/worker/place", body)
+        assert (answer.status, answer.code) == (422, "bad_value"), body

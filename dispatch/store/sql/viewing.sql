@@ -98,12 +98,12 @@ WITH hit AS (
      WHERE until IS NULL AND terminal_id ILIKE $2 LIMIT 50)
     UNION ALL
     (SELECT home_id, 'phone', 1 FROM terminal JOIN terminal_home USING (terminal_id)
-     WHERE until IS NULL AND $4 <> '' AND phone LIKE '%' || $4 LIMIT 50)
+     WHERE until IS NULL AND $4 <> '' AND translate(phone, ' -+()', '') LIKE '%' || $4 LIMIT 50)
     UNION ALL
     (SELECT home_id, 'phone', 1 FROM elder JOIN resident USING (elder_id)
-     WHERE until IS NULL AND $4 <> '' AND elder.phone LIKE '%' || $4 LIMIT 50)
+     WHERE until IS NULL AND $4 <> '' AND translate(elder.phone, ' -+()', '') LIKE '%' || $4 LIMIT 50)
     UNION ALL
-    (SELECT home_id, 'contact', 2 FROM contact WHERE $4 <> '' AND phone LIKE '%' || $4 LIMIT 50)
+    (SELECT home_id, 'contact', 2 FROM contact WHERE $4 <> '' AND translate(phone, ' -+()', '') LIKE '%' || $4 LIMIT 50)
     UNION ALL
     (SELECT home_id, 'elder', CASE WHEN name = $1 THEN 0 WHEN name LIKE $2 THEN 1 ELSE 3 END
      FROM elder JOIN resident USING (elder_id) WHERE until IS NULL AND name ILIKE $3
