@@ -89,9 +89,15 @@ def describe(policy: Policy) -> list[str]:
     return [
         f"{policy.kind.value} (band {int(policy.band)})",
         *(f"  {at_s // 60:3d}:{at_s % 60:02d}  {what}" for at_s, what in happens),
-        f"  a worker has {policy.accept_within_s} s to accept, {policy.depart_within_s} s to set off, "
-        + f"{policy.arrive_within_s} s to arrive; on scene asked every {policy.check_every_s} s",
+        f"  a worker has {_seconds(policy)}",
     ]
+
+
+def _seconds(policy: Policy) -> str:
+    return (
+        f"{policy.accept_within_s} s to accept, {policy.depart_within_s} s to set off, {policy.arrive_within_s} s to"
+        f" arrive; on scene asked every {policy.check_every_s} s"
+    )
 
 
 def _sending(policy: Policy) -> tuple[int, str]:

@@ -205,7 +205,7 @@ class Service:
         unsent_s = lag_s = None
         try:
             async with self.parts.databases.board.connection() as connection:
-                await connection.fetchval("SELECT 1")
+                await watching.expect_answer(connection)
                 if self._is_open:
                     look = await watching.look(connection)
                     unsent_s = (now - look.unsent_since).total_seconds() if look.unsent_since else 0.0

@@ -8,6 +8,7 @@ connection in doubt is thrown away. What fails because the database is away, ful
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator
@@ -101,7 +102,7 @@ class Database:
         try:
             yield connection
         except AWAY as error:
-            connection.terminate()
+            _throw_away(connection)
             raise away(error) from error
         finally:
             await self._release(pool, connection)
@@ -112,7 +113,7 @@ class Database:
             async with limit(CLOSE_WITHIN_S):
                 await pool.release(connection)
         except AWAY:
-            connection.terminate()
+            _throw_away(connection)
 
     @asynccontextmanager
     async def transaction(self, term: int | None = None) -> AsyncIterator[Connection]:
@@ -135,6 +136,14 @@ class Database:
         except AWAY:
             self._pool.terminate()
         self._pool = None
+
+
+def _throw_away(connection: PoolConnectionProxy) -> None:
+    """End a connection in doubt. One that broke has left the pool by itself, and then says so in an error of its own,
+    which must not hide the first.
+    """
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 LEASE = "SELECT true FROM lease WHERE term = $1 FOR KEY SHARE"

@@ -12,6 +12,11 @@ from dispatch.store.database import Connection, migrations, statements
 SQL = statements("watching")
 
 
+async def expect_answer(connection: Connection) -> None:
+    """Raises what keeps the database from answering."""
+    await connection.fetchval(SQL["answer"])
+
+
 class Look(msgspec.Struct, frozen=True):
     """Since when the oldest receipt waits to be sent, and when the earliest clock of all runs out."""
 

@@ -1,3 +1,6 @@
+-- answer: is anybody there
+SELECT 1
+
 -- look: since when the oldest receipt waits to be sent, and when the earliest clock runs out
 SELECT
     (SELECT min(created_at) FROM outbox WHERE state = 'queued' AND channel = 'terminal') AS unsent_since,
