@@ -6,6 +6,8 @@ const SILENCE_MS = 12_000;
 const BACKOFF_MIN_MS = 500;
 const BACKOFF_MAX_MS = 10_000;
 const POLL_MS = 5_000;
+/** The service's own close code for a session that has ended. */
+const SIGNED_OUT = 4401;
 
 export type Link = 'connecting' | 'open' | 'down';
 
@@ -13,6 +15,8 @@ export interface StreamSource<Frame> {
   /** Path and query, asked anew for each attempt: it names the last entry seen. */
   path: () => string;
   onFrame: (frame: Frame) => void;
+  /** The session has ended: there is nothing to come back to. */
+  onSignedOut: () => void;
   /** Fetches the whole picture while the link is down; every 5 s. */
   poll: () => Promise<void>;
 }
@@ -69,7 +73,7 @@ export class Stream<Frame> {
     this.socket = socket;
     this.watch();
     socket.onmessage = (message) => this.take(socket, message);
-    socket.onclose = () => this.lost(socket);
+    socket.onclose = (event) => (event.code === SIGNED_OUT ? this.source.onSignedOut() : this.lost(socket));
   }
 
   private take(socket: WebSocket, message: MessageEvent): void {

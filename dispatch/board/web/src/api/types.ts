@@ -119,6 +119,7 @@ export interface Delta {
   server_now: string;
   incidents: IncidentCard[];
   workers: WorkerCard[];
+  centre: Centre | null;
 }
 
 export interface Snapshot {

@@ -42,7 +42,7 @@ export function FindHome({ where }: { where: Signal<Where | null> }) {
     <div class="find">
       <label>
         {text.find}
-        <input type="search" autofocus maxLength={200} placeholder={text.findHint} value={typed.value} onInput={(event) => search(event.currentTarget.value)} />
+        <input type="text" inputMode="search" autofocus maxLength={200} placeholder={text.findHint} value={typed.value} onInput={(event) => search(event.currentTarget.value)} />
       </label>
       <ul class="found" aria-live="polite">
         {found.value?.map((each) => (

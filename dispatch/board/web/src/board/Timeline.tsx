@@ -6,6 +6,7 @@ import { clockTime } from '../words/times.ts';
 import { words } from '../words/words.ts';
 
 const LOUD = new Set(['opened', 'graver', 'climbed', 'nobody_free', 'worker_lost', 'check_unanswered', 'arrive_overdue', 'given_back']);
+const QUIET = new Set(['ignored', 'step_empty', 'operators_told', 'told', 'alarm_repeated']);
 const GOOD = new Set(['operator_answered', 'offer_accepted', 'departed', 'arrived', 'finished', 'checked_in', 'closed']);
 
 export function Timeline({ lines, notes }: { lines: LogLine[]; notes: NoteCard[] }) {
@@ -33,7 +34,7 @@ export function Timeline({ lines, notes }: { lines: LogLine[]; notes: NoteCard[]
 function toneOf(code: string): string {
   if (LOUD.has(code)) return 'line-loud';
   if (GOOD.has(code)) return 'line-good';
-  return code === 'ignored' || code === 'step_empty' ? 'line-quiet' : '';
+  return QUIET.has(code) ? 'line-quiet' : '';
 }
 
 function NoteText({ note }: { note: NoteCard | undefined }) {

@@ -122,5 +122,9 @@ function PlaceAge({ worker }: { worker: WorkerCard }) {
   if (worker.place_at === null) return <span class="quiet worker-place">{text.noPlace}</span>;
   // Rounded to whole minutes by roughly(); the ticker renews it.
   const seconds = Math.max(0, (now.value - Date.parse(worker.place_at)) / 1000);
-  return <span class={`worker-place ${seconds > 300 ? 'old' : 'quiet'}`}>{fill(text.placeAt, { time: roughly(seconds) })}</span>;
+  return (
+    <span class={`worker-place ${seconds > 300 ? 'old' : 'quiet'}`} title={text.place}>
+      <Icon name="pin" size={14} /> {fill(text.placeAt, { time: roughly(seconds) })}
+    </span>
+  );
 }

@@ -18,6 +18,7 @@ export const stream = new Stream<BoardFrame>({
   path: () => `/stream?since=${seq.value ?? 0}`,
   onFrame: take,
   poll: fetchBoard,
+  onSignedOut: signedOut,
 });
 
 export async function startFeed(): Promise<void> {

@@ -24,7 +24,16 @@ export function takeSnapshot(board: BoardSnapshot): void {
   workers.value = new Map(board.workers.map((each) => [each.worker_id, each]));
   centre.value = board.centre;
   timeZone.value = board.centre.time_zone;
+  if (seq.value === null) chooseFirst(board.incidents);
   seq.value = board.seq;
+}
+
+/** So that the board never begins empty: the call whose clock runs out first. Later nothing is chosen but by a person. */
+function chooseFirst(cards: readonly IncidentCard[]): void {
+  if (chosenId.value !== null) return;
+  const urgent = cards.filter((each) => each.needs_action && each.next);
+  urgent.sort((a, b) => Date.parse(a.next?.at ?? '') - Date.parse(b.next?.at ?? ''));
+  chosenId.value = urgent[0]?.incident_id ?? null;
 }
 
 /** Begin anew, e.g. after another database has been put behind the service. */
@@ -39,6 +48,7 @@ export function takeDelta(delta: Delta): void {
     for (const card of delta.workers) changed.set(card.worker_id, card);
     workers.value = changed;
   }
+  if (delta.centre) centre.value = delta.centre;
   seq.value = delta.seq;
 }
 

@@ -18,6 +18,8 @@ const GROUP_OF_FACT: Record<string, CodeGroup> = {
   state: 'assignment',
   origin: 'origin',
   seen: 'seen',
+  what: 'notice',
+  target: 'target',
 };
 
 /** One line of the timeline as a sentence. */
@@ -76,7 +78,7 @@ export function sayNext(next: NextStep): string {
   const template = lookUp('next', code);
   if (template === undefined) return sayUnknown(next.code, {});
   const said = fill(template, sayFacts(next.facts, {}));
-  return next.code === 'climb' && next.facts.level ? `${said} L${String(next.facts.level)}` : said;
+  return next.code === 'climb' && next.facts.level ? `L${String(next.facts.level)} ${said}` : said;
 }
 
 /** Why something was not done, e.g. "first taken by 李敏 at 13:40:02". */

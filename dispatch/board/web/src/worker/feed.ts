@@ -13,7 +13,7 @@ import { send, startTaps } from './taps.ts';
 export const STALE_AFTER_MS = 15_000;
 export const ageS = signal(0);
 
-export const stream = new Stream<WorkerFrame>({ path: () => '/worker/stream', onFrame: take, poll: fetchView });
+export const stream = new Stream<WorkerFrame>({ path: () => '/worker/stream', onFrame: take, poll: fetchView, onSignedOut: signedOut });
 
 export function startFeed(): void {
   startTaps(takeView, () => void fetchView().catch(() => undefined));
@@ -54,7 +54,8 @@ effect(() => {
   if (!asked || asked.state !== 'offered' || asked.offer_id === seenId) return;
   if (document.hidden) return;
   seenId = asked.offer_id;
-  if ('vibrate' in navigator) navigator.vibrate(VIBRATION_MS);
+  // Browsers let a page shake the phone only once it has been touched.
+  if ('vibrate' in navigator && navigator.userActivation.hasBeenActive) navigator.vibrate(VIBRATION_MS);
   void request<WorkerView>('POST', `/offers/${asked.offer_id}/seen`, {})
     .then(takeView)
     .catch(() => undefined);
