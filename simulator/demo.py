@@ -7,9 +7,8 @@ import contextlib
 import json
 import shutil
 import signal
-import sys
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,12 @@ from dispatch import logs
 from dispatch.clock import Clock, SystemClock
 from dispatch.errors import DispatchError
 from simulator.happenings import Weather
-from simulator.live import Cast, LiveTown, look, watch
+from simulator.live import LiveTown
 from simulator.live_client import LiveClient
+from simulator.live_run import PASSWORD, Run, cast_of, play_and_count, report, say
 from simulator.people import BRISK, UNHURRIED
 from simulator.servers.mosquitto import UNPACKED
 from simulator.stage import CHECKOUT, Plan, Stage, build_up, until_ended
-from simulator.tally import failures, tally
 from simulator.terminal import Say, Terminal, spoken
 from simulator.tickets import let_in_operator, let_in_workers
 from simulator.town import Town, build
@@ -36,18 +35,13 @@ if TYPE_CHECKING:
 
 DATA = CHECKOUT / ".data"
 POLICIES = CHECKOUT / "simulator" / "policies"
-VISITOR, PASSWORD = "visitor", "onekey-demo"
+VISITOR = "visitor"
 CONNECTED = 120
 """Terminals that are connected; the others of the town are there to be pressed by hand."""
 
-PRESSED_SHARE = 0.6
-"""Of a headless run's time: afterwards nobody presses, so that the last calls can be attended and closed."""
-
-STORED_WITHIN_S = 10.0
-TOLD_MAX = 20
-"""Broken invariants that are told one by one; the count is told in any case."""
-
-BUSY = Weather(presses_per_min=190, tests_per_min=6, readings_per_min=240, nonsense_per_min=6, critical=0.03)
+BUSY = Weather(
+    presses_per_min=190, tests_per_min=6, readings_per_min=240, nonsense_per_min=6, cancelled=0.15, critical=0.03
+)
 QUIET = Weather(presses_per_min=5, tests_per_min=0.3, readings_per_min=60, nonsense_per_min=0.2, critical=0.004)
 
 
@@ -78,10 +72,10 @@ async def _stoppable(play: object) -> int:
     try:
         return int(await task)
     except asyncio.CancelledError:
-        _say("everything that was started has been ended")
+        say("everything that was started has been ended")
         return 130
     except DispatchError as error:
-        _say(error.say())
+        say(error.say())
         return 1
 
 
@@ -93,34 +87,15 @@ async def _headless(options: Options) -> int:
     logs_in = DATA / "headless"
     logs_in.mkdir(parents=True, exist_ok=True)
     policy = POLICIES / "brisk.toml"
-    _say(f"policy: {_shown(policy)}; logs: {_shown(logs_in)}")
+    say(f"policy: {_shown(policy)}; logs: {_shown(logs_in)}")
     async with AsyncExitStack() as stack:
         stage = await build_up(Plan(town, policy, logs_in, http_port=options.http_port), clock, stack)
-        since, broken = clock.now(), set[str]()
-        cast = await _cast(stage, town, clock, headless=True, on_said=_writer(logs_in / "terminals.log"))
-        live = await stack.enter_async_context(LiveTown(town, cast, stage.reach, clock, options.seed))
-        for background in (until_ended(stage.service, clock), watch(stage.dsn, clock, broken)):
-            _keep(stack, background)
-        _say(f"{len(cast.terminals)} terminals and {len(cast.worker_tokens)} workers for {options.seconds:g} s")
-        await _play(live, clock, options.seconds)
-        broken.update(await look(stage.dsn, clock))
-        connection = await asyncpg.connect(stage.dsn, timeout=5)
-        stack.push_async_callback(connection.close, timeout=2)
-        result, lines = await tally(connection, live.account(), broken, since)
-    wrong = failures(result)
-    for line in [*lines, *sorted(broken)[:TOLD_MAX], *wrong]:
-        _say(line)
-    print(json.dumps(result.as_dict()), flush=True)
-    return 1 if wrong else 0
-
-
-async def _play(live: LiveTown, clock: Clock, seconds: float) -> None:
-    await live.until_connected(STORED_WITHIN_S)
-    ends_s = clock.elapsed() + seconds
-    await live.run(seconds * PRESSED_SHARE)
-    await clock.sleep(ends_s - clock.elapsed())
-    if not await live.until_stored(STORED_WITHIN_S):
-        _say("some terminals still have not heard that their call is stored")
+        _keep(stack, until_ended(stage.service, clock))
+        run = Run(town, stage.reach, stage.dsn, options.seed, options.seconds)
+        cast = await cast_of(run, clock, terminals=CONNECTED, habits=BRISK, weather=BUSY)
+        cast = replace(cast, on_said=_writer(logs_in / "terminals.log"))
+        result, lines = await play_and_count(run, cast, clock)
+    return report(result, lines)
 
 
 def _keep(stack: AsyncExitStack, background: object) -> None:
@@ -129,7 +104,7 @@ def _keep(stack: AsyncExitStack, background: object) -> None:
 
     def ended(_: object) -> None:
         if not task.cancelled() and task.exception() and play:
-            _say(str(task.exception()))
+            say(str(task.exception()))
             play.cancel()
 
     task.add_done_callback(ended)
@@ -146,12 +121,15 @@ async def _watched(options: Options) -> int:
     policy = POLICIES / "demo.toml"
     plan = Plan(town, policy, kept_in, kept_in, fresh=options.fresh, http_port=options.http_port)
     async with AsyncExitStack() as stack:
-        _say("starting PostgreSQL, Mosquitto, the service and the town; Ctrl-C ends all of it")
+        say("starting PostgreSQL, Mosquitto, the service and the town; Ctrl-C ends all of it")
         stage = await build_up(plan, clock, stack)
         (kept_in / "reach.json").write_text(json.dumps(asdict(stage.reach)))
         played = played_by_visitor(town)
-        cast = await _cast(stage, town, clock, headless=False, on_said=_writer(kept_in / "terminals.log"))
-        live = await stack.enter_async_context(LiveTown(town, cast, stage.reach, clock, clock.now().microsecond))
+        today = clock.now().microsecond  # the town is the seed's, what happens is new each time
+        run = Run(town, stage.reach, stage.dsn, today, 0)
+        cast = await cast_of(run, clock, terminals=CONNECTED, habits=UNHURRIED, weather=QUIET, left_out=played)
+        cast = replace(cast, on_said=_writer(kept_in / "terminals.log"))
+        live = await stack.enter_async_context(LiveTown(town, cast, stage.reach, clock, today))
         links = await _visitors_links(stage, clock, played)
         _tell(stage, town, links, plan)
         _keep(stack, until_ended(stage.service, clock))
@@ -162,27 +140,6 @@ async def _watched(options: Options) -> int:
 def played_by_visitor(town: Town) -> list[WorkerId]:
     """Two workers who stay unplayed: those nearest to the middle of the town who are asked for everything."""
     return [worker.id for worker in town.workers if "first_aid" in worker.skills][:2]
-
-
-async def _cast(
-    stage: Stage, town: Town, clock: Clock, *, headless: bool, on_said: Callable[[Terminal, Say], None]
-) -> Cast:
-    left_out = set(played_by_visitor(town))
-    connection = await asyncpg.connect(stage.dsn, timeout=5)
-    try:
-        played = [worker.id for worker in town.workers if worker.id not in left_out]
-        workers = await let_in_workers(connection, clock, played)
-        operators = [await let_in_operator(connection, clock, name, PASSWORD) for name in ("operator-1", "operator-2")]
-    finally:
-        await connection.close(timeout=2)
-    return Cast(
-        terminals=[terminal.id for terminal in town.terminals[:CONNECTED]],
-        worker_tokens=workers,
-        operator_tokens=operators,
-        habits=BRISK if headless else UNHURRIED,
-        weather=BUSY if headless else QUIET,
-        on_said=on_said,
-    )
 
 
 async def _visitors_links(stage: Stage, clock: Clock, played: list[WorkerId]) -> dict[str, str]:
@@ -251,7 +208,3 @@ def _writer(path: Path) -> Callable[[Terminal, Say], None]:
 def _shown(path: Path) -> str:
     """A path as one types it in the checkout."""
     return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)
-
-
-def _say(line: str) -> None:
-    print(f"demo: {line}", file=sys.stderr, flush=True)

@@ -58,6 +58,7 @@ BRISK = Habits(
     way=1 / 120,
     way_s=(1.0, 5.0),
     stays=(1.0, 3.0),
+    forgets_offer=0.2,
     answers=(0.8, 3.0),
     closes=(0.4, 1.2),
     confirms_cancel=(1.0, 2.0),
@@ -114,7 +115,7 @@ class WorkerMind:
     def next_act(self, call: WorkerCall) -> Act | None:
         """What this worker does about the call as it now stands; None is to forget it."""
         if call.question is not None and call.question.code in ANSWERS:
-            return self._asked(call.question.code)
+            return self._asked(call.question.code) or self._under_way(call)
         if call.state == "offered":
             return self._offered()
         return self._under_way(call)
@@ -122,7 +123,7 @@ class WorkerMind:
     def _under_way(self, call: WorkerCall) -> Act | None:
         habits = self._habits
         if call.state == "accepted":
-            forgets = self._draw.random() < habits.forgets_to_leave
+            forgets = call.question is not None or self._draw.random() < habits.forgets_to_leave
             return None if forgets else _act("depart", self._span(habits.leaves))
         if call.state == "en_route":
             return _act("arrive", self.way_s(call.eta_s))
