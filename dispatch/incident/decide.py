@@ -30,7 +30,7 @@ from dispatch.incident.states import (
     Move,
     Subject,
 )
-from dispatch.model import IncidentId, Origin, TerminalId
+from dispatch.model import TERMINAL_KEYS, IncidentId, Origin, TerminalId
 
 Decision = tuple[Incident, tuple[Effect, ...]]
 
@@ -212,11 +212,7 @@ def _last_outcome(incident: Incident) -> str:
 
 def _join(draft: Draft, event: ev.AlarmRaised) -> None:
     incident = draft.incident
-    others = tuple(each for each in incident.callers if each.terminal_id != event.terminal_id)
-    draft.change(
-        callers=(*others, Caller(event.terminal_id, event.alarm_id)),
-        alarms=incident.alarms + 1,
-    )
+    draft.change(callers=_callers_with(incident, event), alarms=incident.alarms + 1)
     draft.record(
         "alarm_joined", event.terminal_id, alarm_id=event.alarm_id, kind=event.kind.value, flaws=list(event.flaws)
     )
@@ -229,6 +225,19 @@ def _join(draft: Draft, event: ev.AlarmRaised) -> None:
         _adopt(draft, event.policy, event.terminal_id)
     draft.receipt(event.terminal_id, event.alarm_id, Stage.STORED)
     draft.present_stage(event.terminal_id, event.alarm_id)
+
+
+def _callers_with(incident: Incident, event: ev.AlarmRaised) -> tuple[Caller, ...]:
+    """Whoever calls, under the latest alarm.
+
+    What the service made of a reading has an id that the terminal does not know, so it never takes the place of a
+    press: the elder would hear no more of it.
+    """
+    is_known = any(each.terminal_id == event.terminal_id for each in incident.callers)
+    if is_known and event.kind not in TERMINAL_KEYS:
+        return incident.callers
+    others = tuple(each for each in incident.callers if each.terminal_id != event.terminal_id)
+    return (*others, Caller(event.terminal_id, event.alarm_id))
 
 
 def _adopt(draft: Draft, policy: Policy, by: str) -> None:
