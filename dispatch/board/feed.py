@@ -56,6 +56,7 @@ class Feed:
         self._centre = centre
         self._picture: Picture | None = None
         self._is_torn = False
+        self._is_still = False
         self._viewers: dict[Viewer, bool] = {}
         self._bell = Bell()
         self._turn = asyncio.Lock()
@@ -123,8 +124,11 @@ class Feed:
             started = self._clock.elapsed()
             try:
                 await self.step()
+                self._is_still = False
             except Unreachable as error:
-                log.warning("feed_stands_still", **error.params)
+                if not self._is_still:
+                    log.warning("feed_stands_still", **error.params)
+                self._is_still = True
             await self._clock.sleep((self._clock.elapsed() - started) * REST_PER_WORK)
             await self._clock.wait(self._bell.event, POLL_EVERY_S)
 

@@ -57,7 +57,8 @@ def _plain(status: int, words: dict[str, str]) -> web.Response:
 
 async def guard(request: web.Request, response: web.StreamResponse) -> None:
     """Add what keeps a page from running anything but our own scripts; called for every answer."""
-    host = request.host if set(request.host) <= HOST_SIGNS else ""
+    host = request.headers.get("Host", "")
+    host = host if set(host) <= HOST_SIGNS else ""
     sockets = f" ws://{host} wss://{host}" if host else ""  # some browsers do not count sockets as 'self'
     response.headers["Content-Security-Policy"] = CSP.format(sockets=sockets)
     for name, value in HEADERS.items():

@@ -45,12 +45,16 @@ class Positions:
 
     async def run(self) -> None:
         """Write until cancelled; while the database is away the last places wait."""
+        is_late = False
         while True:
             await self._clock.sleep(WRITE_EVERY_S)
             try:
                 await self.step()
+                is_late = False
             except Unreachable as error:
-                log.warning("places_not_written", waiting=len(self._unwritten), **error.params)
+                if not is_late:
+                    log.warning("places_not_written", waiting=len(self._unwritten), **error.params)
+                is_late = True
 
     async def step(self) -> int:
         """Write what is waiting; returns how many places."""

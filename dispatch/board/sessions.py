@@ -91,13 +91,15 @@ class Sessions:
         tries = ((self._by_address, address), (self._by_name, name), (self._by_both, (name, address)))
         for bucket, key in tries:
             bucket.expect(key)
+        for bucket, key in tries:
+            bucket.count(key)  # before anything is waited for: a hundred guesses at once are a hundred tries
         async with self._database.connection() as connection:
             account = await accounts.account_by_name(connection, name)
         known = account.password_hash if account and account.is_active else None
-        if not await self._passwords.matches(known, password) or account is None:
-            for bucket, key in tries:
-                bucket.count(key)
+        if not await self._passwords.matches(known, password):
             raise NotAllowed("wrong_password")
+        for bucket, key in tries:
+            bucket.forgive(key)
         return await self._open(account=name, worker_id=None)
 
     async def enter(self, link: str) -> tuple[Person, str]:

@@ -8,15 +8,18 @@ from typing import Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from dispatch import logs
 from dispatch.board.routes import Call
 from dispatch.errors import Unreachable
 
 MESSAGE_MAX = 16 * 1024
 WAITING_MAX = 64 * 1024
 PING_EVERY_S = 20.0
+GOODBYE_WITHIN_S = 2.0
 SESSION_CHECKED_EVERY_S = 60.0
 SIGNED_OUT = 4401
 
+log = logs.get("board")
 OPEN = web.AppKey("open_streams", set[web.WebSocketResponse])
 
 
@@ -30,7 +33,11 @@ class Frames(Protocol):
 async def serve(call: Call, frames: Frames, hear: Callable[[str], None] | None = None) -> web.WebSocketResponse:
     """Run a stream until either side ends it; `hear` gets what the page says."""
     socket = web.WebSocketResponse(
-        heartbeat=PING_EVERY_S, max_msg_size=MESSAGE_MAX, compress=False, writer_limit=WAITING_MAX
+        timeout=GOODBYE_WITHIN_S,
+        heartbeat=PING_EVERY_S,
+        max_msg_size=MESSAGE_MAX,
+        compress=False,
+        writer_limit=WAITING_MAX,
     )
     await socket.prepare(call.request)
     streams = call.request.app[OPEN]
@@ -58,7 +65,10 @@ async def _send(call: Call, socket: web.WebSocketResponse, frames: Frames) -> No
                 if not await _is_signed_in(call):
                     await socket.close(code=SIGNED_OUT, message=b"sign_in")
     except ConnectionError:
-        await socket.close()
+        pass  # the page has gone
+    except Exception:
+        log.exception("stream_failed")
+    await socket.close()  # a stream that says nothing more must not look alive
 
 
 async def _is_signed_in(call: Call) -> bool:

@@ -27,8 +27,13 @@ class Tries:
         if wait_s > 0:
             raise TooOften("too_many_tries", retry_after_s=int(wait_s) + 1)
 
+    def forgive(self, key: object) -> None:
+        """The last try of this key was a good one after all."""
+        if key in self._full_at:
+            self._full_at[key] -= self._every_s
+
     def count(self, key: object) -> None:
-        """This key has tried, in vain."""
+        """This key tries."""
         now_s = self._clock.elapsed()
         if len(self._full_at) >= KEPT_MAX:
             self._full_at = {each: at for each, at in self._full_at.items() if at > now_s}

@@ -6,6 +6,7 @@ Each function is one statement for many ids, so that a screenful costs as many r
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
@@ -282,7 +283,7 @@ async def graver_at(connection: Connection, ids: Iterable[IncidentId]) -> dict[I
 async def find_homes(connection: Connection, text: str, limit: int) -> list[tuple[HomeId, str]]:
     """Homes that fit what was typed, best first, and by what: terminal, phone, elder, contact, address."""
     literal = re.sub(r"([\\%_])", r"\\\1", text)
-    digits = re.sub(r"^(00)?86(?=1\d{10}$)", "", re.sub(r"[\s()+-]", "", text))
+    digits = re.sub(r"^(00)?86(?=1\d{10}$)", "", re.sub(r"[\s()+-]", "", unicodedata.normalize("NFKC", text)))
     is_phone = digits.isascii() and digits.isdigit() and len(digits) >= DIGITS_MIN
     rows = await connection.fetch(
         SQL["find_homes"], text, f"{literal}%", f"%{literal}%", digits if is_phone else "", limit

@@ -263,6 +263,7 @@ async def test_a_home_is_found_by_what_the_caller_says(room: Room) -> None:
         ("0592-1234 5678", [("H1", "phone")]),
         ("5678", [("H1", "phone")]),
         ("5925550003", [("H2", "phone")]),
+        ("１３８０００００００１　", [("H1", "phone")]),
         ("+86 138 0000 0001", [("H1", "phone")]),
         ("松柏路20", [("H2", "address")]),
         ("50%", [("H3", "address")]),

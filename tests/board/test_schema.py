@@ -18,7 +18,7 @@ from .conftest import Browser, Room
 
 load_all_checks()
 
-EXAMPLES = 5
+EXAMPLES = 3
 CHECKED = [
     CHECKS.get_one(name)
     for name in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import timedelta
 
@@ -60,6 +61,18 @@ async def test_guessing_is_slowed_down_and_never_locks_anybody_out_for_good(room
     assert (answer.status, answer.code) == (429, "too_many_tries")
     await room.clock.advance(answer.body["facts"]["retry_after_s"])
     await page.post("/session", RIGHT)
+
+
+async def test_many_guesses_at_once_are_many_tries(room: Room) -> None:
+    page = room.browser()
+    guesses = [page.ask("POST", "/session", {"name": "li", "password": f"guess {n}"}) for n in range(12)]
+    statuses = [answer.status for answer in await asyncio.gather(*guesses)]
+    assert sorted(statuses) == [401] * 6 + [429] * 6
+
+
+async def test_good_passwords_cost_no_tries(room: Room) -> None:
+    for _ in range(8):
+        await room.browser().post("/session", RIGHT)
 
 
 async def test_a_link_opens_the_phone_again_and_again_until_it_expires(room: Room) -> None:

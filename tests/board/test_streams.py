@@ -265,6 +265,17 @@ async def test_a_phone_hears_heartbeats(room: Room) -> None:
     await stream.until(lambda frame: frame["type"] == "heartbeat" and _is_now(room, frame))
 
 
+async def test_a_stream_that_fails_ends_and_does_not_look_alive(room: Room) -> None:
+    page = await open_page(room)
+    await page.read()
+    next(iter(room.board.feed._viewers)).next = None  # type: ignore[assignment, method-assign]
+    await room.press()
+    async with limit(WITHIN_S):
+        while (await page.stream.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+            pass
+    assert page.stream.socket.closed
+
+
 async def test_stopping_closes_the_streams_politely(room: Room) -> None:
     page = await open_page(room)
     await page.read()
