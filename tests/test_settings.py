@@ -10,7 +10,7 @@ import pytest
 from dispatch import tls
 from dispatch.errors import BadSettings
 from dispatch.model import Key
-from dispatch.settings import Http, Mqtt, effective, load_policies, mask_url, read_settings
+from dispatch.settings import Http, Mqtt, effective, load_policies, mask_url, read_settings, variable_of
 
 LEAST = {"DISPATCH_CENTRE_ID": "xm", "DISPATCH_DATABASE_URL": "postgresql://ann:secret@db/dispatch"}
 FILE = """\
@@ -179,3 +179,14 @@ def test_a_certificate_with_its_key_is_taken_and_one_with_a_password_is_refused(
     with pytest.raises(BadSettings) as refused:
         tls.for_pages(Http(cert_file=str(cert), key_file=str(key)))
     assert refused.value.params["key"] == "http.key_file"
+
+
+def test_every_setting_is_described_with_its_variable_and_default():
+    described = (Path(__file__).parents[1] / "docs/settings.md").read_text(encoding="utf-8")
+    shown = {key: value for key, value, _ in effective(read_settings(None, LEAST))}
+    for key, value in shown.items():
+        assert f"| `{key}` | `{variable_of(key)}` |" in described
+        if value and key not in {"centre_id", "database_url", "instance"}:
+            assert (
+                f"| `{key}` | `{variable_of(key)}` | `{value.lower() if key == 'mqtt.tls' else value}` |" in described
+            )

@@ -43,6 +43,11 @@ class Column(msgspec.Struct, frozen=True):
     read: Reader
     is_required: bool = False
 
+    def read_nothing(self) -> None:
+        """What an empty cell means. Raises BadInput (`empty_cell`) where there must be something."""
+        if self.is_required:
+            raise BadInput("empty_cell")
+
 
 # --- cells ------------------------------------------------------------------------------------------------------------
 
@@ -265,22 +270,17 @@ class Header:
         if len(cells) != len(self.columns):
             raise BadInput("wrong_number_of_cells", found=len(cells), expected=len(self.columns))
         values: dict[str, Any] = {}
-        for column, cell in zip(self.columns, cells, strict=True):
-            values[column.name] = self._value(column, cell.strip())
+        column, cell = self.columns[0], ""
+        try:
+            for column, raw in zip(self.columns, cells, strict=True):
+                cell = raw.strip()
+                values[column.name] = column.read(cell) if cell else column.read_nothing()
+        except BadInput as problem:
+            said = {"cell": cell[:40]} if cell else {}
+            raise BadInput(problem.code, column=column.name, **said, **problem.params) from None
         if "lat" in values:
             self._put_together(values)
         return Row(line, values)
-
-    @staticmethod
-    def _value(column: Column, cell: str) -> Any:
-        if not cell:
-            if column.is_required:
-                raise BadInput("empty_cell", column=column.name)
-            return None
-        try:
-            return column.read(cell)
-        except BadInput as problem:
-            raise BadInput(problem.code, column=column.name, cell=cell[:40], **problem.params) from None
 
     def _put_together(self, values: dict[str, Any]) -> None:
         """Latitude, longitude and datum become a place in WGS-84; all three or none."""
