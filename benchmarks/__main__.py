@@ -1,0 +1,59 @@
+"""`python -m benchmarks press | surge`: each prints one JSON object as its last line. See docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import uvloop
+
+from benchmarks import press as press_bench
+from benchmarks import surge as surge_bench
+from dispatch import logs
+from dispatch.clock import SystemClock
+from dispatch.errors import DispatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+
+@app.command()
+def press(
+    *,
+    presses: Annotated[int, typer.Option(min=1, help="How many presses.")] = 2_000,
+    rate: Annotated[float, typer.Option(min=0.1, help="How many a second.")] = 20.0,
+) -> None:
+    """Press to `stored` at the terminal, and to the offer at the worker, beside a message and a commit alone."""
+    _run(press_bench.measure(press_bench.Plan(presses, rate), SystemClock()))
+
+
+@app.command()
+def surge(
+    *,
+    presses: Annotated[int, typer.Option(min=1, help="How many terminals press at once.")] = 10_000,
+    workers: Annotated[int, typer.Option(min=1, help="How many workers are free.")] = 3_900,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the medians are told.")] = 5,
+    commits: Annotated[int, typer.Option(min=1, help="How many single-row commits are taken for their rate.")] = 3_000,
+) -> None:
+    """Thousands of presses at once, beside single-row commits and the same rows by bare asyncpg."""
+    _run(surge_bench.measure(surge_bench.Plan(presses, workers, rounds, commits), SystemClock()))
+
+
+def _run(measuring: Coroutine[Any, Any, dict[str, Any]]) -> None:
+    logs.set_up("warning")
+    try:
+        result = uvloop.run(measuring)
+    except DispatchError as error:
+        typer.echo(error.say(), err=True)
+        raise typer.Exit(1) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(130) from None
+    print(json.dumps(result, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    app()
