@@ -51,7 +51,7 @@ def settings(dsn: str) -> dict[str, str]:
     return {"DISPATCH_CENTRE_ID": "xm", "DISPATCH_DATABASE_URL": dsn}
 
 
-async def test_check_config_shows_values_sources_and_ladders(tmp_path: Path):
+async def test_check_config_shows_values_sources_and_ladders(tmp_path: Path) -> None:
     file = tmp_path / "centre.toml"
     file.write_text('centre_id = "xm"\ndatabase_url = "postgresql://ann:hush@db/x"\n')
     said = await dispatch("check-config", "--config", str(file), DISPATCH_HTTP_PORT="9090")
@@ -63,7 +63,7 @@ async def test_check_config_shows_values_sources_and_ladders(tmp_path: Path):
     assert "  2:30  level 3: tells operators, supervisor, outside_120, and again every 60 s" in said.out
 
 
-async def test_what_is_wrong_is_one_clear_line_and_exit_code_1(tmp_path: Path):
+async def test_what_is_wrong_is_one_clear_line_and_exit_code_1(tmp_path: Path) -> None:
     policy = (ROOT / "dispatch/incident/default_policy.toml").read_text(encoding="utf-8")
     file = tmp_path / "policy.toml"
     file.write_text(policy.replace('tell = ["contacts", "station"]', "tell = []", 1), encoding="utf-8")
@@ -74,24 +74,24 @@ async def test_what_is_wrong_is_one_clear_line_and_exit_code_1(tmp_path: Path):
     assert "step 2 points to nobody" in said.err
 
 
-async def test_serve_refuses_wrong_settings_the_same_way():
+async def test_serve_refuses_wrong_settings_the_same_way() -> None:
     said = await dispatch("serve", **settings("postgresql://db/x"), DISPATCH_MQTT_PORT="0")
     assert said.code == 1
     assert said.err.startswith("dispatch: bad settings: variable DISPATCH_MQTT_PORT, key mqtt.port")
 
 
-async def test_migrate_brings_an_empty_database_up_and_says_so_once(empty_dsn: str):
+async def test_migrate_brings_an_empty_database_up_and_says_so_once(empty_dsn: str) -> None:
     assert "0001_spine.sql" in (await dispatch("migrate", **settings(empty_dsn))).out
     assert (await dispatch("migrate", **settings(empty_dsn))).out == "The database is up to date.\n"
 
 
-async def test_a_database_that_is_away_is_one_line():
+async def test_a_database_that_is_away_is_one_line() -> None:
     said = await dispatch("migrate", **settings(f"postgresql://127.0.0.1:{choose_port(None, 'nothing')}/x"))
     assert (said.code, said.err.count("\n")) == (1, 1)
     assert "database away" in said.err
 
 
-async def test_import_names_bad_rows_and_brings_in_the_others(dsn: str, tmp_path: Path):
+async def test_import_names_bad_rows_and_brings_in_the_others(dsn: str, tmp_path: Path) -> None:
     file = tmp_path / "stations.csv"
     file.write_text("station_id,name,lat,lon,datum\ns1,North,24.4,118.1,wgs84\ns2,South,24.4,118.1,moon\n")
     said = await dispatch("import", str(file), "--dry-run", **settings(dsn))
@@ -104,7 +104,7 @@ async def test_import_names_bad_rows_and_brings_in_the_others(dsn: str, tmp_path
     assert "GB18030" in said.err
 
 
-async def test_an_account_from_beginning_to_end(dsn: str):
+async def test_an_account_from_beginning_to_end(dsn: str) -> None:
     environ = settings(dsn)
     short = await dispatch("user", "add", "ann", "--password-stdin", stdin="short\n", **environ)
     assert (short.code, short.err) == (1, "dispatch: password too short: length_min 10\n")
@@ -120,7 +120,7 @@ async def test_an_account_from_beginning_to_end(dsn: str):
     assert (unknown.code, unknown.err) == (1, "dispatch: no such account: name bob\n")
 
 
-async def test_a_workers_link(dsn: str):
+async def test_a_workers_link(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     await connection.execute("INSERT INTO station VALUES ('s1', 'North', 24.4, 118.1)")
     await connection.execute(
@@ -135,7 +135,7 @@ async def test_a_workers_link(dsn: str):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_serve_until_told_to_stop(dsn: str, broker: MosquittoServer, centre: str, number: signal.Signals):
+async def test_serve_until_told_to_stop(dsn: str, broker: MosquittoServer, centre: str, number: signal.Signals) -> None:
     port = choose_port(None, "dispatch serve")
     environ = settings(dsn) | {"DISPATCH_CENTRE_ID": centre, "DISPATCH_MQTT_PORT": str(broker.port)}
     process = await start("serve", **environ, DISPATCH_HTTP_PORT=str(port))

@@ -43,10 +43,11 @@ class Column(msgspec.Struct, frozen=True):
     read: Reader
     is_required: bool = False
 
-    def read_nothing(self) -> None:
+    def read_nothing(self) -> Any:
         """What an empty cell means. Raises BadInput (`empty_cell`) where there must be something."""
         if self.is_required:
             raise BadInput("empty_cell")
+        return None
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------

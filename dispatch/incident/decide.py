@@ -15,7 +15,7 @@ import msgspec
 
 from dispatch.incident import events as ev
 from dispatch.incident import workers
-from dispatch.incident.draft import Draft, is_unmet, wants
+from dispatch.incident.draft import Draft, callers_with, is_unmet, wants
 from dispatch.incident.effects import Effect, NotifyOperators, Stage, TellWorker
 from dispatch.incident.escalation import climb, step_under, wait_s
 from dispatch.incident.policy import OfferWhen, Policy
@@ -30,7 +30,7 @@ from dispatch.incident.states import (
     Move,
     Subject,
 )
-from dispatch.model import TERMINAL_KEYS, IncidentId, Origin, TerminalId
+from dispatch.model import IncidentId, Origin, TerminalId
 
 Decision = tuple[Incident, tuple[Effect, ...]]
 
@@ -212,7 +212,7 @@ def _last_outcome(incident: Incident) -> str:
 
 def _join(draft: Draft, event: ev.AlarmRaised) -> None:
     incident = draft.incident
-    draft.change(callers=_callers_with(incident, event), alarms=incident.alarms + 1)
+    draft.change(callers=callers_with(incident, event), alarms=incident.alarms + 1)
     draft.record(
         "alarm_joined", event.terminal_id, alarm_id=event.alarm_id, kind=event.kind.value, flaws=list(event.flaws)
     )
@@ -225,19 +225,6 @@ def _join(draft: Draft, event: ev.AlarmRaised) -> None:
         _adopt(draft, event.policy, event.terminal_id)
     draft.receipt(event.terminal_id, event.alarm_id, Stage.STORED)
     draft.present_stage(event.terminal_id, event.alarm_id)
-
-
-def _callers_with(incident: Incident, event: ev.AlarmRaised) -> tuple[Caller, ...]:
-    """Whoever calls, under the latest alarm.
-
-    What the service made of a reading has an id that the terminal does not know, so it never takes the place of a
-    press: the elder would hear no more of it.
-    """
-    is_known = any(each.terminal_id == event.terminal_id for each in incident.callers)
-    if is_known and event.kind not in TERMINAL_KEYS:
-        return incident.callers
-    others = tuple(each for each in incident.callers if each.terminal_id != event.terminal_id)
-    return (*others, Caller(event.terminal_id, event.alarm_id))
 
 
 def _adopt(draft: Draft, policy: Policy, by: str) -> None:

@@ -8,16 +8,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from dispatch.incident.effects import Effect, Record, SendReceipt, Stage, WithdrawOffer
+from dispatch.incident.events import AlarmRaised
 from dispatch.incident.policy import OfferWhen
 from dispatch.incident.states import (
     COMING,
     LIVE,
     Assignment,
     AssignmentState,
+    Caller,
     Incident,
     IncidentState,
 )
-from dispatch.model import TerminalId
+from dispatch.model import TERMINAL_KEYS, TerminalId
 
 
 def attending(incident: Incident) -> int:
@@ -42,6 +44,19 @@ def is_unmet(incident: Incident) -> bool:
         return False
     lacks_workers = incident.policy.offer is not OfferWhen.NEVER and attending(incident) < incident.hands
     return incident.answered_at is None or lacks_workers
+
+
+def callers_with(incident: Incident, event: AlarmRaised) -> tuple[Caller, ...]:
+    """Whoever calls, under the latest alarm.
+
+    What the service made of a reading has an id that the terminal does not know, so it never takes the place of a
+    press: the elder would hear no more of it.
+    """
+    is_known = any(each.terminal_id == event.terminal_id for each in incident.callers)
+    if is_known and event.kind not in TERMINAL_KEYS:
+        return incident.callers
+    others = tuple(each for each in incident.callers if each.terminal_id != event.terminal_id)
+    return (*others, Caller(event.terminal_id, event.alarm_id))
 
 
 class Draft:

@@ -57,7 +57,7 @@ async def press_is_stored(centre: Centre, alarm_id: str) -> dict[str, Any]:
         return await terminal.hear("stored")
 
 
-async def test_database_and_broker_may_be_away_at_start_and_go_away_in_the_middle(data_dir: Path, centre: str):
+async def test_database_and_broker_may_be_away_at_start_and_go_away_in_the_middle(data_dir: Path, centre: str) -> None:
     async with PostgresServer(data_dir / "postgres") as postgres, MosquittoServer(data_dir / "mosquitto") as broker:
         dsn = await postgres.create_database("centre")
         await migrate(dsn)
@@ -90,7 +90,7 @@ async def test_database_and_broker_may_be_away_at_start_and_go_away_in_the_middl
 
 async def test_an_empty_database_is_waited_for_until_somebody_migrates_it(
     empty_dsn: str, broker: MosquittoServer, centre: str
-):
+) -> None:
     async with running(settings_for(empty_dsn, broker, centre), SystemClock()) as it:
 
         async def has_looked() -> bool:
@@ -102,7 +102,7 @@ async def test_an_empty_database_is_waited_for_until_somebody_migrates_it(
         await until_role(it.service, "leader")
 
 
-async def test_a_wrong_password_is_said_and_stops_nothing(dsn: str, broker: MosquittoServer, centre: str):
+async def test_a_wrong_password_is_said_and_stops_nothing(dsn: str, broker: MosquittoServer, centre: str) -> None:
     user = dsn.partition("://")[2].partition(":")[0]
     wrong = f"postgresql://{user}:wrong@{dsn.rpartition('@')[2]}"
     async with running(settings_for(wrong, broker, centre), SystemClock()) as it:
@@ -110,7 +110,7 @@ async def test_a_wrong_password_is_said_and_stops_nothing(dsn: str, broker: Mosq
         assert "password authentication failed" in (await it.service.readiness()).reasons["database"]
 
 
-async def test_a_second_one_stands_by_and_takes_over(dsn: str, broker: MosquittoServer, centre: str):
+async def test_a_second_one_stands_by_and_takes_over(dsn: str, broker: MosquittoServer, centre: str) -> None:
     await register(dsn)
     settings = settings_for(dsn, broker, centre)
     async with running(replaced(settings, instance="two"), SystemClock()) as second:
@@ -131,7 +131,7 @@ async def test_a_second_one_stands_by_and_takes_over(dsn: str, broker: Mosquitto
             assert await first.fetch("SELECT incident_class FROM incident") == ["care"]  # the session was inherited
 
 
-async def test_the_same_instance_started_again_leads_again(dsn: str, broker: MosquittoServer, centre: str):
+async def test_the_same_instance_started_again_leads_again(dsn: str, broker: MosquittoServer, centre: str) -> None:
     await register(dsn)
     settings = settings_for(dsn, broker, centre)
     for term in (1, 2, 3):
@@ -140,7 +140,9 @@ async def test_the_same_instance_started_again_leads_again(dsn: str, broker: Mos
             assert it.service.parts.lease.term == term
 
 
-async def test_a_session_that_the_broker_forgot_is_a_possible_gap(dsn: str, broker: MosquittoServer, centre: str):
+async def test_a_session_that_the_broker_forgot_is_a_possible_gap(
+    dsn: str, broker: MosquittoServer, centre: str
+) -> None:
     await register(dsn)
     async with running(settings_for(dsn, broker, centre), SystemClock()) as it:
         await until_role(it.service, "leader")
@@ -151,7 +153,7 @@ async def test_a_session_that_the_broker_forgot_is_a_possible_gap(dsn: str, brok
         )
 
 
-async def test_health_and_metrics_over_http(town: Centre):
+async def test_health_and_metrics_over_http(town: Centre) -> None:
     async with town.terminal() as terminal:
         await terminal.say(press())
         await terminal.hear("stored")
@@ -176,7 +178,7 @@ async def test_health_and_metrics_over_http(town: Centre):
     assert (status, '"role":"leader"' in body) == (200, True)
 
 
-async def test_a_busy_port_is_named(town: Centre):
+async def test_a_busy_port_is_named(town: Centre) -> None:
     settings = town.service.parts.settings
     service = await build(replaced(settings, http=Http(port=town.service.http_port)), VirtualClock(START))
     with pytest.raises(Refused) as refused:
@@ -185,7 +187,7 @@ async def test_a_busy_port_is_named(town: Centre):
     assert refused.value.params["port"] == town.service.http_port
 
 
-async def test_a_part_that_fails_is_said_counted_and_started_again():
+async def test_a_part_that_fails_is_said_counted_and_started_again() -> None:
     clock, failures, runs = VirtualClock(START), list[str](), list[int]()
 
     async def run() -> None:
@@ -219,7 +221,7 @@ async def test_a_part_that_fails_is_said_counted_and_started_again():
         ({"role": "standby", "broker": {}, "lag_s": 6.0}, ()),
     ],
 )
-def test_what_keeps_a_process_from_its_work(how: dict[str, Any], missing: tuple[str, ...]):
+def test_what_keeps_a_process_from_its_work(how: dict[str, Any], missing: tuple[str, ...]) -> None:
     fine: dict[str, Any] = {
         "role": "leader",
         "database": True,

@@ -75,11 +75,11 @@ async def kept(database: Database, *batches: list[Told]) -> dict[str, Any]:
 )
 async def test_a_lost_counts_only_for_the_session_of_the_last_ready(
     database: Database, batches: list[list[Told]], expected: str
-):
+) -> None:
     assert (await kept(database, *batches))["state"] == expected
 
 
-async def test_a_beat_is_a_sign_of_life_and_a_will_is_none(database: Database):
+async def test_a_beat_is_a_sign_of_life_and_a_will_is_none(database: Database) -> None:
     later = AT + timedelta(hours=1)
     row = await kept(
         database,
@@ -90,18 +90,18 @@ async def test_a_beat_is_a_sign_of_life_and_a_will_is_none(database: Database):
     assert row == {"state": "lost", "session": "a", "heard_at": AT, "battery": 80}
 
 
-def test_terminals_are_taken_in_one_order():
+def test_terminals_are_taken_in_one_order() -> None:
     assert list(fold([Beat(T2, AT), Beat(T1, AT), Beat(T2, AT)])) == [T1, T2]
 
 
-async def test_a_fault_is_kept_once(database: Database):
+async def test_a_fault_is_kept_once(database: Database) -> None:
     fault = Fault(T1, "f1", "battery_low", is_on=True, received_at=AT)
     await kept(database, [fault], [fault])
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM fault") == 1
 
 
-async def test_a_terminal_that_started_anew_is_told_again_of_its_open_call(database: Database):
+async def test_a_terminal_that_started_anew_is_told_again_of_its_open_call(database: Database) -> None:
     settings = Settings(centre_id="c", database_url="postgresql://unused")
     engine = Engine(database, VirtualClock(AT), load_policies(settings))
     await engine.prepare()
@@ -124,7 +124,7 @@ async def test_a_terminal_that_started_anew_is_told_again_of_its_open_call(datab
     assert len(told) == 1
 
 
-async def test_an_elders_own_limits_judge_the_terminal_of_the_home(database: Database):
+async def test_an_elders_own_limits_judge_the_terminal_of_the_home(database: Database) -> None:
     registry = Registry(database, VirtualClock(AT))
     await registry.read()
     readings = [Vitals(terminal_id, AT, spo2_percent=88) for terminal_id in (T1, T2)]
@@ -132,7 +132,7 @@ async def test_an_elders_own_limits_judge_the_terminal_of_the_home(database: Dat
     assert await registry.registered({T1, TerminalId("t3"), TerminalId("t9")}) == {T1}
 
 
-async def test_limits_that_make_no_sense_leave_the_defaults(database: Database):
+async def test_limits_that_make_no_sense_leave_the_defaults(database: Database) -> None:
     async with database.connection() as connection:
         await connection.execute("""UPDATE elder SET thresholds = '{"pulse": 3}'""")
     registry = Registry(database, VirtualClock(AT))

@@ -35,16 +35,16 @@ def reading(**measured: float | str) -> Vitals:
         ({"temperature_c": 40.5, "temperature_site": "wrist"}, ("temperature_c_high",)),
     ],
 )
-def test_default_limits(measured: dict[str, float], codes: tuple[str, ...]):
+def test_default_limits(measured: dict[str, float], codes: tuple[str, ...]) -> None:
     assert crossed(reading(**measured)) == codes
 
 
 @pytest.mark.parametrize("measured", [{"heart_rate_bpm": 0}, {"spo2_percent": 0}, {"temperature_c": 0}])
-def test_a_loose_sensor_is_not_a_dying_person(measured: dict[str, float]):
+def test_a_loose_sensor_is_not_a_dying_person(measured: dict[str, float]) -> None:
     assert crossed(reading(**measured)) == ()
 
 
-def test_an_elders_own_limit_replaces_only_what_it_names():
+def test_an_elders_own_limit_replaces_only_what_it_names() -> None:
     own = with_own('{"spo2_percent": {"low": 84}, "heart_rate_bpm": {"high": null}}')
     assert crossed(reading(spo2_percent=88), own) == ()
     assert crossed(reading(spo2_percent=84), own) == ("spo2_percent_low",)
@@ -56,12 +56,12 @@ def test_an_elders_own_limit_replaces_only_what_it_names():
 @pytest.mark.parametrize(
     "own", ["[]", '{"spo2": {"low": 1}}', '{"spo2_percent": {"min": 1}}', "{", '{"spo2_percent": 8}']
 )
-def test_limits_that_make_no_sense_are_refused(own: str):
+def test_limits_that_make_no_sense_are_refused(own: str) -> None:
     with pytest.raises(BadInput, match="bad_thresholds"):
         with_own(own)
 
 
-def test_the_same_reading_told_twice_is_one_alarm_and_another_is_another():
+def test_the_same_reading_told_twice_is_one_alarm_and_another_is_another() -> None:
     first = reading(spo2_percent=85, happened_at=AT.isoformat())
     later = msgspec.structs.replace(first, received_at=AT + timedelta(minutes=3))
     other = msgspec.structs.replace(first, spo2_percent=84)

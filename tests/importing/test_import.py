@@ -52,7 +52,7 @@ async def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:
 # --- reading files ----------------------------------------------------------------------------------------------------
 
 
-def test_quotes_line_breaks_and_empty_lines():
+def test_quotes_line_breaks_and_empty_lines() -> None:
     lines = ["a,b\n", "\n", '1,"x, ""y"""\n', '2,"two\n', 'lines"\n', "3,z"]
     assert [(each.line, each.cells) for each in records_of(lines)] == [
         (1, ["a", "b"]),
@@ -62,14 +62,14 @@ def test_quotes_line_breaks_and_empty_lines():
     ]
 
 
-def test_a_quote_that_is_never_closed_costs_one_row_and_not_the_rest():
+def test_a_quote_that_is_never_closed_costs_one_row_and_not_the_rest() -> None:
     lines = ["a,b\n", '1,"open\n', *(f"{number},x\n" for number in range(2, 40)), '40,"closed"\n']
     found = list(records_of(lines))
     assert [each.line for each in found if each.problem] == [2]
     assert len(found) == 41
 
 
-def test_a_row_of_a_megabyte_is_one_bad_row():
+def test_a_row_of_a_megabyte_is_one_bad_row() -> None:
     assert [each.problem for each in records_of(["a,b\n", "x" * 1_000_000 + "\n", "1,2\n"])] == [
         None,
         "row_too_long",
@@ -78,19 +78,19 @@ def test_a_row_of_a_megabyte_is_one_bad_row():
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])
-def test_other_delimiters(delimiter: str):
+def test_other_delimiters(delimiter: str) -> None:
     assert [each.cells for each in records_of([delimiter.join("ab"), delimiter.join("12")])] == [["a", "b"], ["1", "2"]]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "gbk", "utf-16"])
-def test_encodings(folder: Path, encoding: str):
+def test_encodings(folder: Path, encoding: str) -> None:
     (path,) = write(folder, stations=("name\n" + "湖里区\n" * 3).encode(encoding))
     text = examine(path)
     assert [each.cells for each in records(text)] == [["name"]] + [["湖里区"]] * 3
     assert text.is_guessed == encoding.startswith("gb")
 
 
-def test_a_broken_byte_in_utf8_does_not_turn_the_file_into_another_encoding(folder: Path):
+def test_a_broken_byte_in_utf8_does_not_turn_the_file_into_another_encoding(folder: Path) -> None:
     (path,) = write(folder, stations="name\n湖里区\n思明区\n".encode() + b"\xff\xfe\n")
     assert examine(path) == Text(path, "utf-8", 4)
 
@@ -98,7 +98,7 @@ def test_a_broken_byte_in_utf8_does_not_turn_the_file_into_another_encoding(fold
 # --- columns ----------------------------------------------------------------------------------------------------------
 
 
-def test_every_kind_of_file_names_its_required_columns():
+def test_every_kind_of_file_names_its_required_columns() -> None:
     for kind in KINDS:
         with pytest.raises(BadInput, match="missing_columns"):
             Header(kind, [])
@@ -114,12 +114,12 @@ def test_every_kind_of_file_names_its_required_columns():
         ("station_id,name,name,lat,lon,datum", "repeated_column"),
     ],
 )
-def test_a_header_that_will_not_do(header: str, code: str):
+def test_a_header_that_will_not_do(header: str, code: str) -> None:
     with pytest.raises(BadInput, match=code):
         Header(KINDS[0], header.split(","))
 
 
-async def test_a_header_that_will_not_do_refuses_the_file_and_only_that(dsn: str, folder: Path):
+async def test_a_header_that_will_not_do_refuses_the_file_and_only_that(dsn: str, folder: Path) -> None:
     paths = write(folder, stations=STATIONS, elders="elder_id,name,home_id,lat,lon\ne1,Lin,h1,24.4,118.1\n")
     report = await import_files(dsn, paths, TODAY)
     assert reasons(report) == [("elders.csv", 1, "no_datum")]
@@ -142,7 +142,7 @@ BAD_ROWS = [
 ]
 
 
-async def test_bad_rows_are_named_by_line_and_reason_and_the_good_ones_go_in(dsn: str, folder: Path):
+async def test_bad_rows_are_named_by_line_and_reason_and_the_good_ones_go_in(dsn: str, folder: Path) -> None:
     text = STATIONS + "".join(f"{row}\n" for row, _, _ in BAD_ROWS) + "s3,South,24.4,118.1,wgs84\n"
     report = await import_files(dsn, write(folder, stations=text), TODAY)
     assert [(bad.line, bad.code, bad.facts.get("column")) for bad in report.bad] == [
@@ -155,7 +155,7 @@ async def test_bad_rows_are_named_by_line_and_reason_and_the_good_ones_go_in(dsn
 # --- what is in the database afterwards -------------------------------------------------------------------------------
 
 
-async def test_everything_of_a_home(dsn: str, folder: Path):
+async def test_everything_of_a_home(dsn: str, folder: Path) -> None:
     paths = write(
         folder,
         contacts="home_id,rank,name,relation,phone,has_key\nh1,1,Lin,daughter,+86 592 555 0102,yes\n",
@@ -184,7 +184,7 @@ async def test_everything_of_a_home(dsn: str, folder: Path):
     assert await rows(dsn, "SELECT name, phone, has_key FROM contact") == [("Lin", "+865925550102", True)]
 
 
-async def test_a_dry_run_checks_all_and_writes_nothing(dsn: str, folder: Path):
+async def test_a_dry_run_checks_all_and_writes_nothing(dsn: str, folder: Path) -> None:
     terminals = "terminal_id,home_id\nt1,h1\nt2,h9\n"
     report = await import_files(
         dsn, write(folder, stations=STATIONS, elders=ELDERS, terminals=terminals), TODAY, dry_run=True
@@ -195,7 +195,7 @@ async def test_a_dry_run_checks_all_and_writes_nothing(dsn: str, folder: Path):
         assert await rows(dsn, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
-async def test_again_changes_nothing_and_a_missing_column_leaves_what_is_known(dsn: str, folder: Path):
+async def test_again_changes_nothing_and_a_missing_column_leaves_what_is_known(dsn: str, folder: Path) -> None:
     paths = write(folder, stations=STATIONS, elders=ELDERS)
     await import_files(dsn, paths, TODAY)
     before = await rows(dsn, "SELECT * FROM home, elder, resident")
@@ -209,7 +209,7 @@ async def test_again_changes_nothing_and_a_missing_column_leaves_what_is_known(d
     ]
 
 
-async def test_who_moves_leaves_one_home_and_enters_another(dsn: str, folder: Path):
+async def test_who_moves_leaves_one_home_and_enters_another(dsn: str, folder: Path) -> None:
     terminal = "terminal_id,home_id,elder_id\nt1,h1,e1\n"
     await import_files(dsn, write(folder, stations=STATIONS, elders=ELDERS, terminals=terminal), TODAY)
     moved = date(2026, 4, 2)
@@ -252,25 +252,25 @@ MISFITS: list[tuple[dict[str, str | bytes], tuple[str, int | None, str]]] = [
 ]
 
 
-async def test_what_does_not_fit_is_named(dsn: str, folder: Path):
+async def test_what_does_not_fit_is_named(dsn: str, folder: Path) -> None:
     for files, expected in MISFITS:
         report = await import_files(dsn, write(folder, stations=STATIONS, **files), TODAY, dry_run=True)
         assert reasons(report) == [expected]
 
 
-async def test_a_file_that_is_not_there_is_named(dsn: str, folder: Path):
+async def test_a_file_that_is_not_there_is_named(dsn: str, folder: Path) -> None:
     report = await import_files(dsn, [folder / "elders.csv"], TODAY)
     assert reasons(report) == [("elders.csv", None, "cannot_open")]
 
 
-async def test_a_chinese_map_is_bent_back(dsn: str, folder: Path):
+async def test_a_chinese_map_is_bent_back(dsn: str, folder: Path) -> None:
     await import_files(dsn, write(folder, stations=STATIONS.replace("wgs84", "gcj02")), TODAY)
     ((lat, lon),) = await rows(dsn, "SELECT lat, lon FROM station")
     assert 0.001 < abs(lat - 24.48) < 0.01
     assert 0.001 < abs(lon - 118.09) < 0.01
 
 
-async def test_progress_ends_at_the_end(dsn: str, folder: Path):
+async def test_progress_ends_at_the_end(dsn: str, folder: Path) -> None:
     told: list[tuple[int, int]] = []
     await import_files(
         dsn, write(folder, stations=STATIONS), TODAY, progress=lambda _, now, end: told.append((now, end))

@@ -31,7 +31,7 @@ def reading(at: datetime) -> Vitals:
     return Vitals(TerminalId("t1"), at, at, heart_rate_bpm=71.5, temperature_c=36.6, temperature_site="ear")
 
 
-async def test_days_are_made_ahead_and_old_ones_dropped(database: Database):
+async def test_days_are_made_ahead_and_old_ones_dropped(database: Database) -> None:
     await keeper(database).step()
     async with database.connection() as connection:
         assert await vitals.days(connection) == {date(2026, 2, 28) + timedelta(days=n) for n in range(5)}
@@ -40,7 +40,7 @@ async def test_days_are_made_ahead_and_old_ones_dropped(database: Database):
         assert min(await vitals.days(connection)) == date(2026, 3, 2)
 
 
-async def test_readings_come_back_as_they_went_in(database: Database):
+async def test_readings_come_back_as_they_went_in(database: Database) -> None:
     await keeper(database).prepare()
     async with database.connection() as connection:
         await vitals.add(connection, [reading(NOW)] * 2)
@@ -50,7 +50,7 @@ async def test_readings_come_back_as_they_went_in(database: Database):
     ] * 2
 
 
-async def test_a_day_that_nobody_made_is_made_when_it_is_needed(database: Database):
+async def test_a_day_that_nobody_made_is_made_when_it_is_needed(database: Database) -> None:
     long_ago = NOW - timedelta(days=3000)
     async with database.connection() as connection:
         await vitals.add(connection, [reading(NOW), reading(long_ago)])
@@ -58,7 +58,7 @@ async def test_a_day_that_nobody_made_is_made_when_it_is_needed(database: Databa
         assert await vitals.days(connection) == {NOW.date(), long_ago.date()}
 
 
-async def test_two_may_make_the_same_day_and_it_has_the_index_of_the_others(database: Database):
+async def test_two_may_make_the_same_day_and_it_has_the_index_of_the_others(database: Database) -> None:
     async with database.connection() as one, database.connection() as other:
         first = one.transaction()
         await first.start()
@@ -71,7 +71,7 @@ async def test_two_may_make_the_same_day_and_it_has_the_index_of_the_others(data
     assert "(terminal_id, received_at)" in names[0]["indexdef"]
 
 
-async def test_what_was_kept_long_enough_is_forgotten_and_nothing_else(database: Database):
+async def test_what_was_kept_long_enough_is_forgotten_and_nothing_else(database: Database) -> None:
     old, fresh = NOW - timedelta(days=31), NOW - timedelta(days=29)
     async with database.connection() as connection:
         for at in (old, fresh):
