@@ -45,9 +45,6 @@ OPERATOR = "operator-1"
 CHECK_EVERY = 400
 """Things that happen between two looks at all invariants."""
 
-WIND_DOWN_S = 3600.0
-"""After the last happening: for the last calls to be attended and closed."""
-
 
 @dataclass(frozen=True)
 class Faults:
@@ -62,10 +59,11 @@ class Faults:
 
 @dataclass(frozen=True)
 class Script:
-    """What is played."""
+    """What is played. `wind_down_s`: after the last happening, for the last calls to be attended and closed."""
 
     seed: int
     hours: float
+    wind_down_s: float = 3600.0
     weather: Weather = field(
         default_factory=lambda: Weather(
             presses_per_min=0.6,
@@ -122,7 +120,7 @@ class FastTown:
         connection = await asyncpg.connect(self._dsn)
         try:
             await self._open(connection)
-            await self._go_on(connection, START + timedelta(hours=self._script.hours, seconds=WIND_DOWN_S))
+            await self._go_on(connection, START + timedelta(hours=self._script.hours, seconds=self._script.wind_down_s))
             await self._check(connection)
             account = Account(self._presses, self._others, self._stored(), self._fallen_back)
             result, lines = await tally(connection, account, self._broken, START)

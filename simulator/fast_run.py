@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from dispatch.clock import SystemClock
 from dispatch.incident.policy import Policies, read_policies
 from dispatch.store.database import migrate
-from simulator.fast import WIND_DOWN_S, FastTown, Played, Script
+from simulator.fast import FastTown, Played, Script
 from simulator.loading import load
 from simulator.servers import PostgresServer
 from simulator.town import Size, build
@@ -74,7 +74,7 @@ def is_bad(played: Played) -> bool:
 async def _with_progress(town: Town, options: Options, policies: Policies, dsn: str) -> Played:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f} h"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task(f"seed {options.seed}", total=options.hours + WIND_DOWN_S / 3600)
         script = Script(seed=options.seed, hours=options.hours)
+        bar = progress.add_task(f"seed {options.seed}", total=script.hours + script.wind_down_s / 3600)
         play = FastTown(town, script, policies, dsn)
         return await play.play(lambda hours: progress.update(bar, completed=hours))
