@@ -6,6 +6,7 @@ present instant, each answer a list of things to do. After every call ask `due_a
     press     publish the alarm at once; say it again after 1, 2, 4, 8 … at most 60 s, with the same id and the same
               `at`, until the centre says `stored`. A PUBACK is not enough: it only says that the broker has it.
     receipts  say aloud how far the call is; ignore a number that is not higher than the last one of that call
+    centre    believe what it says of itself (`listening`, `lost`) only under the highest epoch heard so far
     silence   fall back to SMS or dialling 20 s after a press of one's own without `stored`, or 5 s after the centre
               was declared lost; once for each press, and go on repeating
     session   a new one at each power-up; the will names the same one, so that an old will cannot deny a new life
@@ -89,6 +90,9 @@ class Terminal:
     is_online: bool = False
     lost_at: datetime | None = None
     """Since when the centre has been declared lost; None while it listens (or has said nothing)."""
+
+    heard_epoch: int = 0
+    """The highest epoch heard of the centre: what an older one says is past."""
 
     def topic(self, name: str) -> str:
         """The topic of one kind of message from or to this terminal."""
@@ -188,6 +192,10 @@ class Terminal:
         return to_do
 
     def _heard_of_centre(self, message: dict[str, Any], now: datetime) -> None:
+        epoch = message.get("epoch", 0)
+        if not isinstance(epoch, int) or epoch < self.heard_epoch:
+            return  # an old leader's will, come late
+        self.heard_epoch = epoch
         if message.get("state") == "lost":
             self.lost_at = self.lost_at or now
         elif message.get("state") == "listening":

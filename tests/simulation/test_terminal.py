@@ -30,8 +30,8 @@ def receipt(device: Terminal, n: int, stage: str, alarm_id: str = "a1", **facts:
     return device.heard(device.topic("receipt"), msgspec.json.encode(message), START)
 
 
-def centre(device: Terminal, state: str, seconds: float) -> None:
-    device.heard(device.centre_topic, msgspec.json.encode({"state": state, "epoch": 1}), at(seconds))
+def centre(device: Terminal, state: str, seconds: float, epoch: int = 1) -> None:
+    device.heard(device.centre_topic, msgspec.json.encode({"state": state, "epoch": epoch}), at(seconds))
 
 
 def run(device: Terminal, until_s: float) -> list[tuple[float, ToDo]]:
@@ -105,6 +105,18 @@ def test_a_centre_that_listens_again_is_waited_for() -> None:
     centre(device, "lost", 1)
     centre(device, "listening", 4)
     assert [seconds for seconds, each in run(device, 60) if isinstance(each, FallBack)] == [20]
+
+
+def test_an_old_leaders_late_will_is_not_believed() -> None:
+    device = terminal()
+    centre(device, "listening", 0, epoch=2)
+    device.press("sos", "a1", START)
+    centre(device, "lost", 1, epoch=1)
+    assert [seconds for seconds, each in run(device, 60) if isinstance(each, FallBack)] == [20]
+    device.press("sos", "a2", at(60))
+    centre(device, "lost", 61, epoch=2)
+    fallen = [(seconds, each.alarm_id) for seconds, each in run(device, 120) if isinstance(each, FallBack)]
+    assert fallen == [(66, "a2")]
 
 
 def test_only_a_press_falls_back_not_a_test_and_not_a_cancel() -> None:
