@@ -55,7 +55,8 @@ async def test_a_press_stands_on_the_board_with_what_happens_next(centre_running
     await call.locator(".row-main").click()
     await expect(page.locator(".timeline")).to_contain_text("紧急呼叫呼入")
     await expect(page.locator(".timeline")).to_contain_text("派单给 张伟")
-    await expect(page.locator(".candidate")).to_have_count(3)
+    await expect(page.locator(".assignment")).to_have_count(2)
+    await expect(page.locator(".candidate")).to_contain_text("孙丽")
     await expect(page.locator(".detail")).to_contain_text("13900000001")
     await expect(page.locator(".detail")).not_to_contain_text("1357#")
     await page.get_by_role("button", name="门禁密码: 显示").click()
@@ -135,7 +136,7 @@ async def test_no_code_is_left_without_words(centre_running: Centre, language: s
     await centre_running.press("unheard-of", "fire")
     page = await centre_running.board("李敏" if language == "zh" else "Ann", language=language)
     if language == "en":  # the account remembers it: nobody else uses this one
-        await page.get_by_role("button", name="切换为英文").click()
+        await page.get_by_role("button", name="切换语言").click()
     await expect(page.locator(".row")).to_have_count(3)
     for number in range(3):
         await page.locator(".row-main").nth(number).click()

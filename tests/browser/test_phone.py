@@ -104,7 +104,7 @@ async def test_off_duty_and_on_again(centre_running: Centre) -> None:
 
 async def test_the_phone_speaks_english_too(centre_running: Centre) -> None:
     phone = await centre_running.phone("W2", language="en")  # the service remembers it; no other test opens W2
-    await phone.get_by_role("button", name="切换为英文").click()
+    await phone.get_by_role("button", name="切换语言").click()
     await centre_running.press("T1")
     await expect(phone.get_by_role("button", name="ACCEPT")).to_be_visible()
     assert not CODE.findall(await say_all(phone))

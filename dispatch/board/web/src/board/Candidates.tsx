@@ -13,6 +13,10 @@ import { mayAct } from './rights.ts';
 export function Candidates({ card }: { card: IncidentCard }) {
   const text = words.value.detail;
   const shown = ranking.value ?? detail.value?.candidates ?? null;
+  // Whoever is asked or sent already stands above with all that is known of them.
+  const here = new Set(card.assignments.filter((each) => each.ended_at === null).map((each) => each.worker_id));
+  const others = shown?.candidates.filter((each) => !here.has(each.worker_id)) ?? [];
+  others.sort((a, b) => Number(b.is_eligible) - Number(a.is_eligible)); // stable: nearest first within each half
   const rest = shown ? sayCounts(shown.counts) : '';
   return (
     <section class="candidates" aria-label={text.candidates}>
@@ -23,9 +27,9 @@ export function Candidates({ card }: { card: IncidentCard }) {
           <Icon name="refresh" size={15} /> {text.refresh}
         </button>
       </div>
-      {shown && shown.candidates.length === 0 && <p class="empty quiet">{text.candidatesNone}</p>}
+      {shown && others.length === 0 && <p class="empty quiet">{text.candidatesNone}</p>}
       <ol class="candidate-list">
-        {shown?.candidates.map((each, index) => (
+        {others.map((each, index) => (
           <Candidate key={each.worker_id} card={card} candidate={each} isBest={index === 0 && each.is_eligible} />
         ))}
       </ol>
@@ -36,6 +40,8 @@ export function Candidates({ card }: { card: IncidentCard }) {
 
 function Candidate({ card, candidate, isBest }: { card: IncidentCard; candidate: CandidateCard; isBest: boolean }) {
   const text = words.value.detail;
+  // Who lacks a skill or said no before may still be asked by hand; who is busy or off duty may not.
+  const isFree = candidate.state === 'free';
   return (
     <li class={candidate.is_eligible ? 'candidate' : 'candidate not-eligible'}>
       <span class="candidate-eta">{candidate.eta_s === null ? '—' : etaMinutes(candidate.eta_s)}</span>
@@ -45,7 +51,7 @@ function Candidate({ card, candidate, isBest }: { card: IncidentCard; candidate:
         <StateMark group="worker" code={candidate.state} />
       </span>
       <span class="candidate-why">{sayWhy(candidate)}</span>
-      {mayAct.value && <OfferButton card={card} workerId={candidate.worker_id} name={candidate.name} isMain={isBest} />}
+      {mayAct.value && isFree && <OfferButton card={card} workerId={candidate.worker_id} name={candidate.name} isMain={isBest} />}
     </li>
   );
 }

@@ -65,7 +65,7 @@ function Assignment({ card, assignment }: { card: IncidentCard; assignment: Assi
         )}
         {isLive && <Reach card={card} assignment={assignment} />}
       </div>
-      {isLive && <Track assignment={assignment} />}
+      {isLive && assignment.state !== 'offered' && <Track assignment={assignment} />}
     </li>
   );
 }
@@ -73,7 +73,10 @@ function Assignment({ card, assignment }: { card: IncidentCard; assignment: Assi
 function Remark({ assignment }: { assignment: AssignmentCard }) {
   const text = words.value.detail;
   const { state, end_reason: reason } = assignment;
-  if (state === 'offered') return <span class="quiet">{assignment.seen_at ? text.seen : text.unseen}</span>;
+  if (state === 'offered') {
+    const seen = assignment.seen_at ? text.seen : text.unseen;
+    return <span class="quiet">{`≈ ${etaMinutes(assignment.eta_s)} · ${seen}`}</span>;
+  }
   if (reason && reason !== state) return <span class="quiet">{sayAny(['ended', 'decline', 'outcome', 'refusal'], reason)}</span>;
   if (assignment.offered_by !== 'router' && assignment.offered_by !== 'rules') {
     return <span class="quiet">{fill(text.byHand, { name: assignment.offered_by })}</span>;

@@ -45,7 +45,7 @@ export function Person({ person }: { person: PersonCard }) {
 
 export function CallLink({ name, phone }: { name: string; phone: string }) {
   return (
-    <a class="button call" href={`tel:${phone}`} aria-label={fill(words.value.detail.call, { name })}>
+    <a class="button call" href={`tel:${phone}`} aria-label={`${fill(words.value.detail.call, { name })} ${phone}`}>
       <Icon name="phone" size={15} /> {phone}
     </a>
   );

@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals';
 import { Icon } from '../parts/Icon.tsx';
 import { fill, words } from '../words/words.ts';
-import { hold, isHeld, letGo, shown, waiting } from './order.ts';
+import { hold, isBehind, letGo, shown, waiting } from './order.ts';
 import { QueueRow } from './QueueRow.tsx';
 import { mayAct } from './rights.ts';
 import { chosenId } from './state.ts';
@@ -18,7 +18,7 @@ export function Queue({ onNewCall }: { onNewCall: () => void }) {
       <div class="panel-head">
         <h2>{text.queue}</h2>
         <NewWaiting />
-        {isHeld.value && <span class="quiet held">{text.held}</span>}
+        {isBehind.value && <span class="quiet held">{text.held}</span>}
         {mayAct.value && (
           <button type="button" class="button" onClick={onNewCall}>
             <Icon name="plus" size={16} /> {text.newCall}

@@ -38,6 +38,8 @@ const wanted = computed(() => group(incidents.value.values()));
 /** The order on the screen; behind `wanted` while it is held. */
 export const shown = signal<Groups>({ needsAction: [], inProgress: [], closed: [] });
 export const isHeld = signal(false);
+/** The order is held, and would be another one by now. */
+export const isBehind = computed(() => isHeld.value && JSON.stringify(shown.value) !== JSON.stringify(wanted.value));
 
 /** Calls that need action and are not on the screen yet because the order is held. */
 export const waiting = computed(() => {

@@ -9,7 +9,7 @@ export const en: Words = {
   lang: 'en',
   listComma: ', ',
   otherLanguage: '中文',
-  languageSwitch: 'Language: switch to Chinese',
+  languageSwitch: 'Change language: 中文',
   theme: { toLight: 'Light colours', toDark: 'Dark colours' },
   unit: { minutes: '{n} min', seconds: '{n} s', hours: '{n} h', metres: '{n} m', kilometres: '{n} km', age: '{n}' },
   ago: '{time} ago',
@@ -81,6 +81,7 @@ export const en: Words = {
     notes: 'Notes',
     readings: 'Latest readings',
     noContacts: 'No contacts on file',
+    terminal: 'terminal {id}',
     noAccess: 'Nothing on file about getting in',
     reveal: 'Show',
     hide: 'Hide',
@@ -149,7 +150,7 @@ export const en: Words = {
 
   workers: {
     title: 'Workers',
-    find: 'Filter by name or station',
+    find: 'Name or station',
     none: 'No workers',
     more: '{n} more; filter to narrow down',
     placeAt: '{time} ago',

@@ -26,7 +26,13 @@ const GROUP_OF_FACT: Record<string, CodeGroup> = {
 export function sayLog(line: LogLine): string {
   const template = lookUp('log', line.code);
   if (template === undefined) return sayUnknown(line.code, line.facts);
-  return fill(template, { ...sayFacts(line.facts, line.names), by: sayWho(line.by, line.names) });
+  return fill(template, { ...sayFacts(line.facts, line.names), by: sayAuthor(line) });
+}
+
+/** A terminal has no name: its id says so. */
+function sayAuthor(line: LogLine): string {
+  const isTerminal = line.facts.terminal_id === line.by || line.code.startsWith('alarm_');
+  return isTerminal ? fill(words.value.detail.terminal, { id: line.by }) : sayWho(line.by, line.names);
 }
 
 /** Who did something: a person's name, or one of the service's own parts. */

@@ -8,7 +8,7 @@ export const zh = {
   lang: 'zh-CN',
   listComma: '、',
   otherLanguage: 'English',
-  languageSwitch: '界面语言：切换为英文',
+  languageSwitch: '切换语言：English',
   theme: { toLight: '切换为浅色', toDark: '切换为深色' },
   unit: { minutes: '{n} 分钟', seconds: '{n} 秒', hours: '{n} 小时', metres: '{n} 米', kilometres: '{n} 公里', age: '{n} 岁' },
   ago: '{time}前',
@@ -80,6 +80,7 @@ export const zh = {
     notes: '备注',
     readings: '最近体征',
     noContacts: '没有登记联系人',
+    terminal: '终端 {id}',
     noAccess: '没有登记门禁信息',
     reveal: '显示',
     hide: '隐藏',
@@ -148,7 +149,7 @@ export const zh = {
 
   workers: {
     title: '上门人员',
-    find: '筛选姓名、服务站',
+    find: '姓名或服务站',
     none: '没有人员',
     more: '另有 {n} 人，请用筛选缩小范围',
     placeAt: '{time}前',
