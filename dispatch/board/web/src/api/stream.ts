@@ -52,7 +52,6 @@ export class Stream<Frame> {
 
   /** Leave the present socket and connect anew at once, e.g. because a frame did not follow the last one seen. */
   reconnect(): void {
-    this.drop();
     this.connect();
   }
 
@@ -68,6 +67,7 @@ export class Stream<Frame> {
 
   private connect(): void {
     if (this.stopped) return;
+    this.drop();
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const socket = new WebSocket(`${scheme}://${location.host}/api/v1${this.source.path()}`);
     this.socket = socket;

@@ -8,6 +8,9 @@ import { QueueRow } from './QueueRow.tsx';
 import { mayAct } from './rights.ts';
 import { chosenId } from './state.ts';
 
+/** In a flood of thousands nobody reads on from here; the page must stay quick. */
+const ROWS_MOST = 100;
+
 const isClosedOpen = signal(false);
 
 export function Queue({ onNewCall }: { onNewCall: () => void }) {
@@ -48,11 +51,14 @@ function Group({ name, title, ids }: { name: string; title: string; ids: readonl
 
 function Rows({ ids }: { ids: readonly string[] }) {
   return (
-    <ul class="rows">
-      {ids.map((id) => (
-        <QueueRow key={id} id={id} />
-      ))}
-    </ul>
+    <>
+      <ul class="rows">
+        {ids.slice(0, ROWS_MOST).map((id) => (
+          <QueueRow key={id} id={id} />
+        ))}
+      </ul>
+      {ids.length > ROWS_MOST && <p class="quiet rest">{fill(words.value.board.more, { n: ids.length - ROWS_MOST })}</p>}
+    </>
   );
 }
 

@@ -15,6 +15,9 @@ const STATES = ['on_scene', 'en_route', 'accepted', 'offered', 'free', 'off'] as
 /** As many rows as anybody reads; a city has thousands of workers, and the filter finds the rest. */
 const ROWS_MOST = 60;
 
+/** Chinese names by sound; a collator made once compares ten times faster than localeCompare. */
+const byName = new Intl.Collator('zh');
+
 const filter = signal('');
 const folded = signal<ReadonlySet<string>>(new Set(['off']));
 
@@ -25,7 +28,7 @@ const byState = computed(() => {
     const isWanted = `${each.name} ${each.station_id} ${each.worker_id}`.toLowerCase().includes(wanted);
     if (isWanted) (groups.get(each.state) ?? newGroup(groups, each.state)).push(each);
   }
-  for (const group of groups.values()) group.sort((a, b) => a.name.localeCompare(b.name));
+  for (const group of groups.values()) group.sort((a, b) => byName.compare(a.name, b.name));
   return groups;
 });
 

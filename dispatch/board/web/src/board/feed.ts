@@ -15,7 +15,7 @@ export const STALE_AFTER_MS = 15_000;
 export const ageS = signal(0);
 
 export const stream = new Stream<BoardFrame>({
-  path: () => `/stream?since=${seq.value ?? 0}`,
+  path: () => (seq.value === null ? '/stream' : `/stream?since=${seq.value}`),
   onFrame: take,
   poll: fetchBoard,
   onSignedOut: signedOut,

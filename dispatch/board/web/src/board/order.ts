@@ -13,19 +13,20 @@ export interface Groups {
 }
 
 /** Earliest unmet deadline first; those without one last; of equals the graver, then the older. */
-export function byDeadline(a: IncidentCard, b: IncidentCard): number {
-  const due = (card: IncidentCard): number => (card.next ? Date.parse(card.next.at) : Number.POSITIVE_INFINITY);
-  const [dueA, dueB] = [due(a), due(b)];
-  if (dueA !== dueB) return dueA - dueB;
-  return a.band - b.band || a.number - b.number;
+function byDeadline(cards: IncidentCard[]): IncidentCard[] {
+  // Parsed once each: in a flood there are thousands of calls, and each is compared a dozen times.
+  const due = new Map(cards.map((each) => [each, each.next ? Date.parse(each.next.at) : Number.MAX_VALUE]));
+  const at = (card: IncidentCard): number => due.get(card) ?? Number.MAX_VALUE;
+  return cards.sort((a, b) => at(a) - at(b) || a.band - b.band || a.number - b.number);
 }
 
 export function group(cards: Iterable<IncidentCard>): Groups {
   const all = [...cards];
   const ids = (chosen: IncidentCard[]): string[] => chosen.map((each) => each.incident_id);
-  const open = all.filter((each) => each.closed_at === null).sort(byDeadline);
+  const open = byDeadline(all.filter((each) => each.closed_at === null));
   const closed = all.filter((each) => each.closed_at !== null);
-  closed.sort((a, b) => Date.parse(b.closed_at ?? '') - Date.parse(a.closed_at ?? ''));
+  // RFC 3339 in UTC sorts as text.
+  closed.sort((a, b) => ((a.closed_at ?? '') < (b.closed_at ?? '') ? 1 : -1));
   return {
     needsAction: ids(open.filter((each) => each.needs_action)),
     inProgress: ids(open.filter((each) => !each.needs_action)),

@@ -42,7 +42,11 @@ export function forgetPicture(): void {
 }
 
 export function takeDelta(delta: Delta): void {
-  for (const card of delta.incidents) putIncident(card);
+  if (delta.incidents.length) {
+    const changed = new Map(incidents.value);
+    for (const card of delta.incidents) if (isNews(card, changed)) changed.set(card.incident_id, card);
+    incidents.value = changed;
+  }
   if (delta.workers.length) {
     const changed = new Map(workers.value);
     for (const card of delta.workers) changed.set(card.worker_id, card);
@@ -54,9 +58,12 @@ export function takeDelta(delta: Delta): void {
 
 /** Show a newer state of one incident; an older one is not news. */
 export function putIncident(card: IncidentCard): void {
-  const known = incidents.value.get(card.incident_id);
-  if (known && known.version > card.version) return;
-  incidents.value = new Map(incidents.value).set(card.incident_id, card);
+  if (isNews(card, incidents.value)) incidents.value = new Map(incidents.value).set(card.incident_id, card);
+}
+
+function isNews(card: IncidentCard, known: ReadonlyMap<string, IncidentCard>): boolean {
+  const before = known.get(card.incident_id);
+  return before === undefined || before.version <= card.version;
 }
 
 /** Closed calls leave the board half an hour after their end. */

@@ -54,6 +54,7 @@ export const en: Words = {
     emptyText: 'A new call appears here at once.',
     newCall: 'New call',
     newWaiting: '{n} new: show',
+    more: '{n} more, due later',
     held: 'Order is held',
     queue: 'Calls',
     counts: 'Calls by state',

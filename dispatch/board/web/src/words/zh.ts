@@ -53,6 +53,7 @@ export const zh = {
     emptyText: '新的呼叫会立即出现在这里。',
     newCall: '新建呼叫',
     newWaiting: '有 {n} 个新呼叫，点此查看',
+    more: '另有 {n} 个呼叫，期限更晚',
     held: '列表已暂停排序',
     queue: '呼叫列表',
     counts: '各状态呼叫数',

@@ -6,6 +6,7 @@ import { LanguageSwitch } from '../parts/switches.tsx';
 import { who } from '../session.ts';
 import { words } from '../words/words.ts';
 import { Active } from './Active.tsx';
+import { stayAwake } from './awake.ts';
 import { startFeed, stream } from './feed.ts';
 import { Idle } from './Idle.tsx';
 import { Offer } from './Offer.tsx';
@@ -25,6 +26,7 @@ function Phone() {
   useEffect(() => {
     startFeed();
     startPosition();
+    stayAwake();
     return () => stream.stop();
   }, []);
   return (

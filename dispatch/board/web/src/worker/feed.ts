@@ -49,7 +49,7 @@ const VIBRATION_MS = [400, 150, 400, 150, 800];
 let seenId = '';
 
 /** A new offer: shake the phone, and tell the centre that it stands on the screen. */
-effect(() => {
+function see(): void {
   const asked = view.value?.call;
   if (!asked || asked.state !== 'offered' || asked.offer_id === seenId) return;
   if (document.hidden) return;
@@ -59,4 +59,7 @@ effect(() => {
   void request<WorkerView>('POST', `/offers/${asked.offer_id}/seen`, {})
     .then(takeView)
     .catch(() => undefined);
-});
+}
+
+effect(see);
+document.addEventListener('visibilitychange', see);
