@@ -51,6 +51,10 @@ class LiveClient:
         """
         return await self._answer("POST", f"/api/v1{path}", body or {})
 
+    async def get(self, path: str) -> Any:
+        """Ask for what stands at a path below `/api/v1`. Raises Refused or Unreachable."""
+        return await self._answer("GET", f"/api/v1{path}", None)
+
     async def try_post(self, path: str, body: dict[str, Any] | None = None) -> bool:
         """Send a request as people do: somebody else may have been quicker, which is no trouble."""
         try:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from dispatch import logs
 from simulator.servers import MosquittoServer, PostgresServer
 from simulator.servers.place import LINK, system_folder
 
@@ -28,6 +29,9 @@ CHROMIUM_ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google 
 NO_CHROMIUM = "no Chromium on this machine, and `./run test` may not install one: NOTHING OF THE PAGES IS TESTED HERE"
 
 _numbers = itertools.count(1)
+
+# as the service logs: structlog's own default renders every local variable of a traceback, which takes seconds
+logs.set_up("warning", coloured=False)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

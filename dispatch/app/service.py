@@ -15,7 +15,7 @@ from dispatch.app.running import keep_running
 from dispatch.board.api import BOARD, KEEP_ALIVE_S, make_app
 from dispatch.board.deps import BoardDeps
 from dispatch.board.health import Readiness, add_health_routes, missing_of
-from dispatch.clock import Clock
+from dispatch.clock import Clock, limit
 from dispatch.devices.kinds import Lane
 from dispatch.engine import Committed
 from dispatch.errors import BadSettings, Refused, Unreachable
@@ -29,8 +29,7 @@ from dispatch.store.outbox import Finished, OutboxMessage
 
 LOOK_AGAIN_S = 1.0
 HTTP_STOP_S = 1.0
-SETTLE_S = 0.5
-SETTLE_LOOKS = 20
+SETTLE_WITHIN_S = 0.5
 log = logs.get("app")
 
 
@@ -182,10 +181,11 @@ class Service:
         log.info("stopped")
 
     async def _stop_running(self) -> None:
-        for _ in range(SETTLE_LOOKS):
-            if self._running is None or not self.parts.engine.backlog:
-                break
-            await self.parts.clock.sleep(SETTLE_S / SETTLE_LOOKS)
+        try:
+            async with limit(SETTLE_WITHIN_S):
+                await self.parts.engine.settled()
+        except TimeoutError:
+            log.warning("not_settled", items=self.parts.engine.backlog)
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)

@@ -50,6 +50,8 @@ class Engine:
         self._term = term
         self._queue: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._listeners: list[Callable[[Committed], None]] = []
         self._retry_after_s = 0.0
 
@@ -69,6 +71,7 @@ class Engine:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._queue.append((item, future))
         self._arrived.set()
+        self._idle.clear()
         return future
 
     async def raise_alarms(self, alarms: Iterable[Alarm]) -> list[Outcome]:
@@ -121,7 +124,13 @@ class Engine:
         batch = [waiting for waiting in batch if not waiting[1].done()]
         if batch:
             await self._commit(batch)
+        if not self._queue:
+            self._idle.set()
         return len(batch)
+
+    async def settled(self) -> None:
+        """Return when everything handed in so far is durable or refused."""
+        await self._idle.wait()
 
     async def _commit(self, batch: list[Waiting]) -> None:
         """Commit a batch, by halves where something in it cannot be stored."""

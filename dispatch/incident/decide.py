@@ -30,7 +30,7 @@ from dispatch.incident.states import (
     Move,
     Subject,
 )
-from dispatch.model import IncidentId, Origin, TerminalId
+from dispatch.model import IncidentId, Origin
 
 Decision = tuple[Incident, tuple[Effect, ...]]
 
@@ -253,20 +253,19 @@ def _adopt(draft: Draft, policy: Policy, by: str) -> None:
 
 
 def _repeat(draft: Draft, event: ev.AlarmRepeated | ev.AlarmCancelled) -> None:
-    """The terminal has not heard us: say it again, and how far the call is; nothing else changes."""
+    """The terminal has not heard us: say it again, and how far the call is; nothing else changes.
+
+    A closed call keeps its number of receipts, since it never changes: what is said of it again has the same numbers.
+    """
+    incident = draft.incident
     message_id = event.cancel_id if isinstance(event, ev.AlarmCancelled) else event.alarm_id
     draft.record(ev.name_of(event), event.terminal_id, alarm_id=event.alarm_id)
     draft.receipt(event.terminal_id, message_id, Stage.STORED)
-    if draft.incident.closed_at is None:
+    if incident.closed_at is None:
         draft.present_stage(event.terminal_id, message_id)
     else:
-        _closed_again(draft, event.terminal_id, message_id)
-
-
-def _closed_again(draft: Draft, terminal_id: TerminalId, message_id: str) -> None:
-    closed = draft.incident
-    draft.receipt(terminal_id, message_id, Stage.TESTED if closed.outcome == "test" else Stage.CLOSED)
-    draft.incident = closed
+        draft.receipt(event.terminal_id, message_id, Stage.TESTED if incident.outcome == "test" else Stage.CLOSED)
+        draft.incident = incident
 
 
 def _cancelled(draft: Draft, event: ev.AlarmCancelled) -> None:

@@ -100,10 +100,9 @@ class Draft:
             self.end(assignment, AssignmentState.WITHDRAWN, reason)
 
     def receipt(self, terminal_id: TerminalId, alarm_id: str, stage: Stage, about: Assignment | None = None) -> None:
-        """Send one receipt, numbered; a closed incident keeps its number, since it never changes."""
+        """Send one receipt, numbered."""
         n = self.incident.receipt_n + 1
-        if self.incident.closed_at is None or stage is Stage.CLOSED:
-            self.change(receipt_n=n)
+        self.change(receipt_n=n)
         worker_id = about.worker_id if about else None
         eta_s = about.eta_s if about and stage in {Stage.ASSIGNED, Stage.DEPARTED} else None
         self.ask(SendReceipt(terminal_id, alarm_id, n, stage, worker_id, eta_s))

@@ -220,7 +220,8 @@ def _check_overdue(draft: Draft, assignment: Assignment, event: ev.CheckOverdue)
         due_at = draft.now + timedelta(seconds=policy.remind_every_s)
         draft.record("check_unanswered", event.by, **facts)
         draft.ask(NotifyOperators("check_unanswered", {"worker_id": assignment.worker_id}))
-        draft.ask(RaiseIncident(assignment.worker_id, Key.WORKER_SAFETY))
+        if assignment.overdue == 1:  # once a silence: whoever closes that call has looked after the worker
+            draft.ask(RaiseIncident(assignment.worker_id, Key.WORKER_SAFETY))
     draft.put(replace(assignment, overdue=assignment.overdue + 1, due_at=due_at))
 
 

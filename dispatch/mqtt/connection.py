@@ -178,7 +178,8 @@ class Connection:
         self._receipts.clear()  # those packet ids are dead: the broker sends what they stood for again
         self._outgoing.lost()
         if reason != self.broker_says:
-            self._log.warning("broker_away" if reason != "left" else "broker_left", reason=reason)
+            tell = self._log.info if reason == "left" else self._log.warning
+            tell("broker_left" if reason == "left" else "broker_away", reason=reason)
         self.broker_says = reason
         if was_connected:
             self.counts.losses += 1

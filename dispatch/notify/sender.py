@@ -24,8 +24,9 @@ from dispatch.store.outbox import Finished, OutboxMessage
 
 RETRY_S = 0.25
 RETRY_S_MAX = 5.0
-RECOVER_EVERY_S = 5.0
-RECOVER_OLDER_S = 3.0
+RECOVER_EVERY_S = 1.0
+RECOVER_OLDER_S = 0.5
+"""What another process committed (a person's answer, say) is found here within about a second."""
 RECOVER_MAX = 2_000
 CATCH_UP_MAX = 100_000
 NOTE_EVERY_S = 0.05
