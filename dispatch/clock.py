@@ -47,7 +47,7 @@ class Clock(Protocol):
 
 
 def limit(seconds: float) -> asyncio.Timeout:
-    """A block that raises TimeoutError after so many *real* seconds: `async with limit(2): …`.
+    """Raise TimeoutError in a block (`async with`) that takes longer than so many *real* seconds.
 
     It guards I/O with the outside (a socket, the database), which keeps real time even under a virtual clock.
     """

@@ -1,0 +1,1 @@
+"""What readings mean: pure. Readings and limits in, crossed limits and alarms out."""

@@ -189,7 +189,7 @@ class Sender:
             return Retry("channel_failed")
 
     async def note_finished(self) -> None:
-        """Write down what became of messages. Raises Unreachable; what could not be written is kept for the next time."""
+        """Write down what became of messages. Raises Unreachable, keeping what could not be written for later."""
         done, self._finished = self._finished, []
         if not done:
             return

@@ -48,7 +48,8 @@ async def workers(connection: Connection) -> list[RosterEntry]:
 
 async def waiting(connection: Connection, limit: int, *, also_nobody: bool) -> list[WaitingCall]:
     """Calls that want more workers asked, gravest and oldest first; with `also_nobody` those, too, for whom nobody was
-    left when they were last tried."""
+    left when they were last tried.
+    """
     return [_waiting(row) for row in await connection.fetch(SQL["waiting"], limit, also_nobody)]
 
 

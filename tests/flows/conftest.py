@@ -148,7 +148,7 @@ class Centre:
     async def worker(self, worker_id: str) -> LiveClient:
         """A worker's phone, signed in."""
         async with self.database.connection() as connection:
-            token = await make_link(connection, self.clock.now(), worker_id=WorkerId(worker_id))
+            token = await make_link(connection, self.clock, worker_id=WorkerId(worker_id))
         phone = self._client(worker_id)
         await phone.enter(token)
         return phone
