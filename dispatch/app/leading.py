@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from dispatch import logs
 from dispatch.app.parts import Parts
@@ -33,7 +34,7 @@ class Leading:
         self._gaps: set[asyncio.Task[None]] = set()
         settings = parts.settings
         self.lanes = Lanes(parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap)
-        self.centre_state = CentreStateTeller(parts.broker, settings.centre_id, parts.clock, term)
+        self.centre_state = CentreStateTeller(parts.broker, settings.centre_id, parts.clock, term, self._on_dropped)
 
     def _sinks(self) -> Sinks:
         return Sinks(
@@ -96,15 +97,23 @@ class Leading:
             return
         log.error("possible_gap", lane=lane.value, term=self._term)
         self._parts.metrics.possible_gap(lane.value)
-        telling = asyncio.ensure_future(self._tell_gap(lane))
+        self._tell_gap_soon({"lane": lane.value})
+
+    def _on_dropped(self, count: int) -> None:
+        """The broker had no room for something: a press may be among it."""
+        self._parts.metrics.possible_gap("dropped")
+        self._tell_gap_soon({"dropped": count})
+
+    def _tell_gap_soon(self, facts: dict[str, Any]) -> None:
+        telling = asyncio.ensure_future(self._tell_gap(facts))
         self._gaps.add(telling)
         telling.add_done_callback(self._gaps.discard)
 
-    async def _tell_gap(self, lane: Lane) -> None:
+    async def _tell_gap(self, facts: dict[str, Any]) -> None:
         subject = Subject(SubjectKind.CENTRE, self._parts.settings.centre_id)
         while True:
             try:
-                await self._parts.engine.submit(RaiseByService(Key.POSSIBLE_GAP, subject, {"lane": lane.value}))
+                await self._parts.engine.submit(RaiseByService(Key.POSSIBLE_GAP, subject, facts))
             except Unreachable:
                 await self._parts.clock.sleep(GAP_TOLD_AGAIN_S)
             else:

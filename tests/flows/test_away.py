@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiomqtt
 import pytest
 
 from dispatch.clock import SystemClock, VirtualClock
 from dispatch.errors import Unreachable
 from dispatch.store.database import migrate
 from simulator.servers import MosquittoServer, PostgresServer
+from simulator.servers.mosquitto import CONFIG
 
 from .conftest import Centre, press, register, running, settings_for
 
@@ -69,3 +71,18 @@ async def test_a_restart_in_the_middle_of_every_clock_loses_none(
         await town.until("SELECT count(*) FROM assignment WHERE state = 'offered'", [2])
         await town.advance(20)
         await town.until("SELECT level FROM incident", [1])
+
+
+async def test_what_the_broker_had_no_room_for_is_a_possible_gap_on_the_board(dsn: str, reachable: Path) -> None:
+    small = reachable / "small.conf"
+    limits = CONFIG.read_text().replace("max_queued_messages 200000", "max_queued_messages 1")
+    small.write_text(limits.replace("sys_interval 10", "sys_interval 1"))
+    await register(dsn)
+    async with MosquittoServer(config=small) as broker, running(settings_for(dsn, broker, "c1"), SystemClock()) as town:
+        await missing_becomes(town, set())
+        async with aiomqtt.Client("127.0.0.1", broker.port, identifier="c1-T1", clean_session=False) as sleeper:
+            await sleeper.subscribe("onekey/1/c1/T1/receipt", qos=1)
+        async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+            for n in range(5):
+                await client.publish("onekey/1/c1/T1/receipt", b"%d" % n, qos=1)
+        await town.until("SELECT kind FROM incident WHERE incident_class = 'centre'", ["possible_gap"])
