@@ -155,6 +155,9 @@ class VirtualClock:
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
         if event.is_set():
             return True
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return event.is_set()
         async with self._sleeper(seconds) as woken:
             asked = asyncio.ensure_future(event.wait())
             either: set[asyncio.Future[Any]] = {asked, woken}
