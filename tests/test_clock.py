@@ -42,7 +42,7 @@ def since_start(clock: Clock) -> float:
 
 async def started(*coroutines: Awaitable[object]) -> list[asyncio.Future[object]]:
     """Tasks that have all run as far as their first wait."""
-    tasks = [asyncio.ensure_future(each) for each in coroutines]
+    tasks: list[asyncio.Future[object]] = [asyncio.ensure_future(each) for each in coroutines]
     for _ in range(3):
         await asyncio.sleep(0)
     return tasks

@@ -33,7 +33,6 @@ async def own_postgres(data_dir: Path) -> AsyncIterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture
 async def test_presses_made_while_the_database_is_away_are_stored_when_it_returns(
     own_postgres: PostgresServer, broker: MosquittoServer, centre: str
 ) -> None:
