@@ -18,7 +18,7 @@ from dispatch.errors import DispatchError
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
 @app.command()

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from dispatch.clock import Clock
 
 ANSWERS_WITHIN_S = 5.0
+HEARS_FOR_S = 1800
+"""The client that listens would go on looking for its broker for ever if we were killed."""
+
 TABLE = "CREATE TABLE floor (id bigint PRIMARY KEY, said text NOT NULL, at timestamptz NOT NULL)"
 INSERT = "INSERT INTO floor (id, said, at) VALUES ($1, $2, $3)"
 PAYLOAD = "x" * 90
@@ -36,7 +39,7 @@ class Messages:
     def __init__(self, port: int, clock: Clock) -> None:
         self._clock = clock
         common = ["-h", "127.0.0.1", "-p", str(port), "-V", "5", "-q", "1", "-t", "floor/there", "--nodelay"]
-        self._heard = self._start("mosquitto_sub", common)
+        self._heard = self._start("mosquitto_sub", [*common, "-W", str(HEARS_FOR_S)])
         self._said = self._start("mosquitto_pub", [*common, "-l"])
         self._count = 0
 

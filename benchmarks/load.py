@@ -75,6 +75,8 @@ class Load:
             self._pressed_s[alarm_id] = self._clock.elapsed()
             self._terminals[n].write(packet)
         await self._all_done(within_s)
+        if self._phones is not None:
+            await self._phones.settled()
         made = {n: self._pressed_s[f"paced-{n}"] for n in range(first, first + count)}
         return {
             "stored_ms": [_ms(self._stored_s.get(f"paced-{n}"), at_s) for n, at_s in made.items()],

@@ -63,6 +63,10 @@ class Phones:
         ]
         await asyncio.gather(*shown)
 
+    async def settled(self) -> None:
+        """Return when every yes has its answer."""
+        await asyncio.gather(*self._accepting)
+
     async def close(self) -> None:
         """Close every page."""
         for task in (*self._streams, *self._accepting):

@@ -90,6 +90,7 @@ def _result(plan: Plan, answers: Answers, below: Floor) -> dict[str, Any]:
         **p50_p99("floor_message", below.message_ms),
         **p50_p99("floor_commit", below.commit_ms),
         "floor_p50_ms": round(floor_ms, 2),
+        "unit": "ms",
         "ours": ours_ms and round(ours_ms, 2),
         "peer": round(floor_ms, 2),
         "ratio": ratio and round(ratio, 2),

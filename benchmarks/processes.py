@@ -101,7 +101,10 @@ def database_cpu_s(pid: int) -> float | None:
     own = cpu_s(pid)
     if own is None:
         return None
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # a kernel that does not tell
+        return None
     return own + sum(used for child in children if (used := cpu_s(int(child))) is not None)
 
 

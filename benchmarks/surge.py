@@ -76,8 +76,11 @@ async def _ours(plan: Plan, on: Stand, load: LoadProcess, rounds: Rounds, name: 
         async with on.service(dsn) as service:
             meter = Meter(service.child.pid, on.broker.pid, on.postgres.pid, load)
             watching = asyncio.create_task(_watch(plan, dsn, on.clock))
-            answer = await load.ask("press_at_once", mark=name, within_s=ROUND_WITHIN_S)
-            committed_s, offered_s = await watching
+            try:
+                answer = await load.ask("press_at_once", mark=name, within_s=ROUND_WITHIN_S)
+                committed_s, offered_s = await watching
+            finally:
+                watching.cancel()
             used = meter.read()
         began_s, stored_ms = answer["began_s"], answer["stored_ms"]
         rounds.missing += plan.presses - len(stored_ms)
@@ -136,10 +139,12 @@ def _result(plan: Plan, rounds: Rounds) -> dict[str, Any]:
         "all_committed_s": middle("committed_s") if "committed_s" in rounds.figures else None,
         "every_worker_offered_s": middle("offered_s") if "offered_s" in rounds.figures else None,
         "stored_p50_ms": middle("stored_p50_ms"),
-        "unit": "presses/s",
+        "unit": "presses_per_s",
         "ours": ours,
         "ours_by_round": [round(each) for each in rounds.figures["ours"]],
-        "peer": {f"single_row_commits ({plan.commits} taken)": single, f"bare_asyncpg_batches_of_{BATCH}": bare},
+        "peer": {"single_row_commits_per_s": single, "bare_asyncpg_presses_per_s": bare},
+        "single_row_commits_taken": plan.commits,
+        "bare_asyncpg_batch": BATCH,
         "ratio": {"to_single_row_commits": round(ours / single, 2), "to_bare_asyncpg": round(ours / bare, 2)},
         "aim": f">= {SINGLE_AIM_MIN} x single-row commits and >= {BARE_AIM_MIN} x bare asyncpg",
         "met": is_whole and ours >= SINGLE_AIM_MIN * single and ours >= BARE_AIM_MIN * bare,
