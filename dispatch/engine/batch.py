@@ -150,7 +150,9 @@ class Batch:
         return self._keep(None, open_incident(opening, self._now))
 
     def _is_cancelled(self, alarm: Alarm) -> bool:
-        return bool(self._ground.cancels[alarm.terminal_id, alarm.alarm_id])
+        """Whether a cancel has waited for it; one that was for an earlier alarm of the same id is not for this one."""
+        earlier = [each for each in self._ground.seen[alarm.terminal_id, alarm.alarm_id] if each.cancel_of is None]
+        return not earlier and bool(self._ground.cancels[alarm.terminal_id, alarm.alarm_id])
 
     def _repeat(self, alarm: Alarm, exact: store.SeenAlarm) -> Outcome:
         incident = self._ground.incidents.get(exact.incident_id) if exact.incident_id else None

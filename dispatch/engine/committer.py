@@ -22,7 +22,7 @@ from dispatch.incident.events import Event, WorkersChosen
 from dispatch.incident.policy import Policies
 from dispatch.model import Alarm, HomeId, IncidentId, Key, Origin, Place, Unreadable
 from dispatch.store import record
-from dispatch.store.database import Database
+from dispatch.store.database import Database, away
 from dispatch.store.incidents import PolicyShelf
 from dispatch.store.record import NoteRow, RankingRow
 
@@ -133,23 +133,31 @@ class Engine:
         await self._idle.wait()
 
     async def _commit(self, batch: list[Waiting]) -> None:
-        """Commit a batch, by halves where something in it cannot be stored."""
+        """Commit a batch, by halves where something in it cannot be stored; if cancelled, what is left goes back."""
+        left = deque([batch])
         try:
-            await self._commit_whole([item for item, _ in batch], [future for _, future in batch])
-        except Unreachable as error:
-            self._wait_for_database(batch, error)
-        except SteppedDown as error:
-            self._step_down(batch, error)
+            while left:
+                await self._commit_first(left)
         except asyncio.CancelledError:
-            self._give_back(batch)
+            self._give_back([waiting for part in left for waiting in part])
             raise
+
+    async def _commit_first(self, left: deque[list[Waiting]]) -> None:
+        """Commit the first of the parts that are left; its halves take its place if something in it spoils it."""
+        part, instead = left[0], list[list[Waiting]]()
+        try:
+            await self._commit_whole([item for item, _ in part], [future for _, future in part])
+        except Unreachable as error:
+            self._wait_for_database([waiting for each in left for waiting in each], error)
+            left.clear()
+            return
+        except SteppedDown as error:
+            self._step_down(part, error)
         except Exception as error:  # noqa: BLE001 - whatever one bad item raises must not stop the others
-            if len(batch) == 1:
-                await self._set_aside(*batch[0], error)
-                return
-            middle = len(batch) // 2
-            await self._commit(batch[:middle])
-            await self._commit(batch[middle:])
+            middle = len(part) // 2
+            instead = [part[:middle], part[middle:]] if middle else await self._set_aside(*part[0], error)
+        left.popleft()
+        left.extendleft(reversed(instead))
 
     async def _commit_whole(self, items: list[Item], futures: list[asyncio.Future[Outcome]]) -> None:
         started = self._clock.elapsed()
@@ -191,24 +199,23 @@ class Engine:
         if self._queue:
             self._arrived.set()
 
-    async def _set_aside(self, item: Item, future: asyncio.Future[Outcome], error: Exception) -> None:
-        """One item that cannot be stored: an alarm still becomes a call, from its topic alone, and is parked."""
+    async def _set_aside(self, item: Item, future: asyncio.Future[Outcome], error: Exception) -> list[list[Waiting]]:
+        """One item that cannot be stored: an alarm still becomes a call, from its topic alone, and is parked.
+
+        Returns what is to be tried instead. If it cannot even be parked it is not the alarm's fault, and it waits.
+        """
         log.error("item_set_aside", item=type(item).__name__, error=repr(error), exc_info=error)
         if not isinstance(item, RaiseAlarm):
-            if not future.done():
-                future.set_exception(error)
-            return
-        bare = item.alarm
-        if bare.key is not Key.UNREADABLE:
-            bare = _bare(item.alarm)
-            await self._park(item.alarm, error)
-            await self._commit([(RaiseAlarm(bare), future)])
-        else:
-            await self._park(item.alarm, error)
-            if not future.done():
-                future.set_result(Outcome(None, ignored="parked"))
+            _fail([(item, future)], error)
+        elif not await self._park(item.alarm, error):
+            self._wait_for_database([(item, future)], away(error))
+        elif item.alarm.key is not Key.UNREADABLE:
+            return [[(RaiseAlarm(_bare(item.alarm)), future)]]
+        elif not future.done():
+            future.set_result(Outcome(None, ignored="parked"))
+        return []
 
-    async def _park(self, alarm: Alarm, error: Exception) -> None:
+    async def _park(self, alarm: Alarm, error: Exception) -> bool:
         message = Unreadable(
             terminal_id=alarm.terminal_id,
             topic="alarm",
@@ -220,8 +227,10 @@ class Engine:
         try:
             async with self._database.transaction() as connection:
                 await record.add_parked(connection, [(self._clock.new_id(), message)])
-        except Exception:  # the call itself matters more than the exhibit
+        except Exception:  # whatever it was: who calls this keeps the alarm then
             log.exception("not_parked")
+            return False
+        return True
 
 
 def _bare(alarm: Alarm) -> Alarm:

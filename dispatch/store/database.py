@@ -58,7 +58,10 @@ AWAY = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a replica after a failover; a hosted database whose disk is full
 )
+NO_WAY_IN = (*AWAY, asyncpg.PostgresError)
+"""While connecting every error means that: a password changed under us is no fault of what was to be written."""
 log = logs.get("store")
 
 
@@ -98,7 +101,7 @@ class Database:
         try:
             pool = await self._open()
             connection = await pool.acquire(timeout=CONNECT_WITHIN_S)
-        except AWAY as error:
+        except NO_WAY_IN as error:
             raise away(error) from error
         try:
             yield connection
