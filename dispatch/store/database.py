@@ -107,9 +107,19 @@ class Database:
             yield connection
         except AWAY as error:
             _throw_away(connection)
+            if isinstance(error, TimeoutError):
+                self._start_anew(pool)
             raise away(error) from error
         finally:
             await self._release(pool, connection)
+
+    def _start_anew(self, pool: asyncpg.Pool) -> None:
+        """Drop every connection: where one answer never came, the idle ones lead nowhere either, and each would cost
+        another wait after the link has healed.
+        """
+        if self._pool is pool:
+            self._pool = None
+            pool.terminate()
 
     @staticmethod
     async def _release(pool: asyncpg.Pool, connection: PoolConnectionProxy) -> None:
@@ -178,16 +188,21 @@ async def migrate(dsn: str) -> list[str]:
     (`newer_database`) or a migration that was done has been edited since (`edited_migration`); Unreachable if away.
     """
     try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S, server_settings={"TimeZone": "UTC"})
+        return await _migrate(dsn)
     except AWAY as error:
         raise away(error) from error
+
+
+async def _migrate(dsn: str) -> list[str]:
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S, server_settings={"TimeZone": "UTC"})
     try:
         async with connection.transaction():
             await connection.execute(_ONE_AT_A_TIME)
             await connection.execute(_JOURNAL)
             return await _catch_up(connection, migrations())
     finally:
-        await connection.close(timeout=CLOSE_WITHIN_S)
+        with contextlib.suppress(*AWAY):  # which must not hide what was done, or why it was not
+            await connection.close(timeout=CLOSE_WITHIN_S)
 
 
 async def _catch_up(connection: asyncpg.Connection[Any], known: dict[str, str]) -> list[str]:
