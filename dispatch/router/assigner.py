@@ -18,7 +18,7 @@ from msgspec.structs import asdict
 from dispatch import logs
 from dispatch.clock import Clock
 from dispatch.engine import Committed, Outcome, Part
-from dispatch.errors import NotFound, Refused, SteppedDown, Unreachable
+from dispatch.errors import NotFound, SteppedDown, Unreachable
 from dispatch.incident.draft import wants
 from dispatch.incident.events import Pick, WorkersChosen
 from dispatch.incident.policy import Policy
@@ -190,8 +190,8 @@ class Assigner:
     async def _hand_in(self, call: roster.WaitingCall, event: WorkersChosen, ranking: RankingRow | None) -> Outcome:
         try:
             outcome = await self._engine.happen(call.incident_id, event, ranking=ranking)
-        except (NotFound, Refused, Unreachable, SteppedDown):
-            self._unmark(event, set())
+        except BaseException:
+            self._crew_read_at = -READ_CREW_EVERY_S  # the picks are marked busy and are not
             raise
         live = {each.worker_id for each in outcome.incident.live()} if outcome.incident else set()
         self._unmark(event, live)
