@@ -150,11 +150,17 @@ class Sender:
                 finished = await self._deliver(message, queue)
                 queue.popleft()
                 self._finished.append(finished)
-                self._on_finished(message, finished)
                 self._bell.ring()
+                self._tell(message, finished)
         finally:
             if self._queues.get(recipient) is queue:
                 del self._queues[recipient]
+
+    def _tell(self, message: OutboxMessage, finished: Finished) -> None:
+        try:
+            self._on_finished(message, finished)
+        except Exception:  # what the recipient still waits for must not stand still over it
+            log.exception("listener_failed", outbox_id=str(message.id))
 
     async def _deliver(self, message: OutboxMessage, queue: Iterable[OutboxMessage]) -> Finished:
         """Try until the channel has it, gives up, or the message is worth nothing any more."""

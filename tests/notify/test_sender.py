@@ -16,7 +16,7 @@ from dispatch.notify.channels import Answer, GiveUp, Retry, Sent
 from dispatch.notify.sender import Sender
 from dispatch.store import outbox
 from dispatch.store.database import Database
-from dispatch.store.outbox import OutboxMessage
+from dispatch.store.outbox import Finished, OutboxMessage
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -188,3 +188,14 @@ async def test_who_no_longer_leads_sends_nothing(office: Office) -> None:
     leads = True
     await office.pass_by(6)
     assert office.wire.sent == ["t1:1"]
+
+
+async def test_a_listener_that_fails_holds_up_no_later_message(office: Office) -> None:
+    def fail(_message: OutboxMessage, _finished: Finished) -> None:
+        raise ZeroDivisionError
+
+    office.sender = Sender(office.database, office.clock, {"wire": office.wire}, on_finished=fail)
+    await office.sender.catch_up()
+    await office.commit(office.message("t1", 1), office.message("t1", 2))
+    assert office.wire.sent == ["t1:1", "t1:2"]
+    assert await office.states() == [("sent", None)] * 2
