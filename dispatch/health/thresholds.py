@@ -82,21 +82,28 @@ def crossed(reading: Vitals, thresholds: Thresholds = DEFAULTS) -> tuple[str, ..
     """Codes of the limits that a reading crosses, such as `spo2_percent_low`; empty when it is not critical."""
     codes = []
     for name, limits in thresholds.items():
-        value: float | None = getattr(reading, name)
+        value = plausible(reading, name)
         if value is None:
             continue
-        least, most = PLAUSIBLE[name]
-        if not least <= value <= most:
-            continue
-        if limits.low is not None and value <= limits.low and not _is_cool_skin(name, reading):
+        if limits.low is not None and value <= limits.low and not (name == "temperature_c" and is_surface(reading)):
             codes.append(f"{name}_low")
         elif limits.high is not None and value >= limits.high:
             codes.append(f"{name}_high")
     return tuple(codes)
 
 
-def _is_cool_skin(name: str, reading: Vitals) -> bool:
-    return name == "temperature_c" and (reading.temperature_site or "") in SURFACE_SITES
+def plausible(reading: Vitals, name: str) -> float | None:
+    """What a reading says of one parameter; None if it was not measured or is nothing that a living person has."""
+    value: float | None = getattr(reading, name)
+    if value is None:
+        return None
+    least, most = PLAUSIBLE[name]
+    return value if least <= value <= most else None
+
+
+def is_surface(reading: Vitals) -> bool:
+    """Whether the temperature was taken on the skin, which is cooler than the body it covers."""
+    return reading.temperature_site in SURFACE_SITES
 
 
 def as_alarm(reading: Vitals, codes: tuple[str, ...]) -> Alarm:
