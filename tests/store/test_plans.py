@@ -1,0 +1,136 @@
+"""How PostgreSQL goes about the statements that run all day, on tables of some thousands of rows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from dispatch.store.database import statements
+from simulator.servers import PostgresServer
+
+START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+GROWING = {"incident", "assignment", "alarm", "outbox", "incident_log", "home", "terminal_home"}
+"""Tables that grow with the town or with time: reading one from end to end stops everybody, one day."""
+
+TOWN = """
+INSERT INTO policy VALUES ('p', '{}', '2026-01-01');
+INSERT INTO station VALUES ('S1', 'Station One', 24.48, 118.1);
+INSERT INTO home (home_id, station_id) SELECT 'H' || n, 'S1' FROM generate_series(1, 5000) AS n;
+INSERT INTO terminal (terminal_id) SELECT 'T' || n FROM generate_series(1, 5000) AS n;
+INSERT INTO terminal_home SELECT 'T' || n, 'H' || n, NULL, '2026-01-01', NULL FROM generate_series(1, 5000) AS n;
+INSERT INTO worker (worker_id, name, station_id, travel)
+    SELECT 'W' || n, 'Worker', 'S1', 'walk' FROM generate_series(1, 200) AS n;
+"""
+CALLS = """
+INSERT INTO incident (incident_id, version, incident_class, subject_kind, subject_id, origin, kind, band, policy_hash,
+    is_exercise, state, level, wants, nobody, hands, step, alarms, receipt_n, callers, opened_at, due_at, closed_at,
+    outcome)
+SELECT lpad(to_hex(n), 32, '0')::uuid, 1, 'care', 'home', 'H' || n, 'terminal', 'sos', 0, 'p', false,
+    CASE WHEN open THEN 'waiting' ELSE 'closed' END, 0, open::int, false, 1, 0, 1, 1, '[]', at,
+    CASE WHEN open THEN at + '1 min'::interval END, CASE WHEN open THEN NULL ELSE at + '1 hour'::interval END,
+    CASE WHEN open THEN NULL ELSE 'assisted' END
+FROM (SELECT n, n % 100 = 0 AS open, '2026-01-01'::timestamptz + n * '10 min'::interval AS at
+      FROM generate_series(1, 5000) AS n) AS call;
+INSERT INTO assignment (assignment_id, incident_id, worker_id, state, eta_s, offered_by, skills, overdue, offered_at,
+    ended_at, end_reason)
+SELECT incident_id, incident_id, 'W' || number % 200 + 1, 'finished', 60, 'service', '{}', 0, opened_at, opened_at, 'x'
+FROM incident;
+INSERT INTO alarm (row_id, terminal_id, alarm_id, digest, kind, origin, received_at, incident_id, is_test, is_known)
+SELECT incident_id, 'T' || number, 'a1', '\\x00', 'sos', 'terminal', opened_at, incident_id, false, true
+FROM incident;
+INSERT INTO outbox (outbox_id, channel, recipient, message, incident_id, offer_id, body, created_at, expires_at, state,
+    ended_at)
+SELECT incident_id, 'worker', 'W1', 'offer', incident_id, incident_id, '{}', opened_at, opened_at,
+    CASE WHEN closed_at IS NULL THEN 'queued' ELSE 'sent' END, closed_at
+FROM incident;
+INSERT INTO incident_log (incident_id, at, code, by, state, band, level, facts)
+SELECT incident_id, opened_at, 'opened', 'service', 'waiting', 0, 0, '{}' FROM incident;
+"""
+
+SOME = [UUID(int=100), UUID(int=101)]
+LATE = START + timedelta(days=365)
+HOT: dict[str, tuple[Any, ...]] = {
+    "incidents.lock_homes_of_terminals": (["T1", "T2"],),
+    "incidents.lock_homes": (["H1", "H2"],),
+    "incidents.alarms_like": (["T1", "T2"], ["a1", "a2"]),
+    "incidents.lock_incidents": (["care"], ["home"], ["H100"], SOME),
+    "incidents.read_incidents": (SOME,),
+    "incidents.live_of_workers": (["W1"],),
+    "incidents.due": (LATE, 50),
+    "incidents.next_due": (),
+    "roster.door": (SOME[0],),
+    "roster.waiting": (20, True),
+    "outbox.queued": (LATE, 100),
+    "outbox.oldest_queued": (),
+    "outbox.void_offers": (SOME, "withdrawn", LATE),
+    "outbox.finish": (SOME, ["sent", "sent"], [None, None], [1, 1], LATE),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def filled(postgres: PostgresServer, template: str) -> AsyncIterator[str]:
+    """A town with a month of calls behind it and fifty open ones; only looked at."""
+    name = "test_plans"
+    dsn = await postgres.create_database(name, template)
+    connection = await asyncpg.connect(dsn, timeout=10)
+    await connection.execute(TOWN + CALLS + "ANALYZE;")
+    await connection.close(timeout=5)
+    yield dsn
+    await postgres.drop_database(name)
+
+
+@pytest_asyncio.fixture
+async def connection(filled: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    connection = await asyncpg.connect(filled, timeout=10, server_settings={"jit": "off"})
+    yield connection
+    await connection.close(timeout=5)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+def read_whole(explained: str) -> set[str]:
+    """The growing tables that a plan (EXPLAIN in JSON) reads from end to end."""
+    [top] = json.loads(explained)
+    return {
+        node["Relation Name"]
+        for node in nodes(top["Plan"])
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] in GROWING
+    }
+
+
+def hot(name: str) -> str:
+    noun, _, statement = name.partition(".")
+    return statements(noun)[statement]
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_no_hot_statement_reads_a_growing_table_whole(connection: asyncpg.Connection[Any], name: str) -> None:
+    explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {hot(name)}", *HOT[name])
+    assert not read_whole(explained), explained
+
+
+@pytest.mark.parametrize("name", [*HOT, "incidents.update_incidents"])
+async def test_nor_does_its_plan_for_any_values(connection: asyncpg.Connection[Any], name: str) -> None:
+    """After five executions PostgreSQL may settle on a plan that does not look at the values."""
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    await connection.execute(f"PREPARE hot AS {hot(name)}")
+    values = ", ".join("NULL" for _ in set(re.findall(r"\$\d+", hot(name))))
+    explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE hot {f'({values})' if values else ''}")
+    assert not read_whole(explained), explained
+
+
+async def test_reading_whole_is_noticed(connection: asyncpg.Connection[Any]) -> None:
+    explained = await connection.fetchval("EXPLAIN (FORMAT JSON) SELECT count(*) FROM alarm WHERE kind = 'fall'")
+    assert read_whole(explained) == {"alarm"}
