@@ -16,10 +16,15 @@ ON CONFLICT (home_id) DO NOTHING
 SELECT home_id FROM home WHERE home_id = ANY ($1::text[]) ORDER BY home_id FOR NO KEY UPDATE
 
 -- alarms_like: alarms and cancels seen before that one of a batch may repeat, take back, or have been taken back by
-SELECT terminal_id, alarm_id, digest, incident_id, cancel_of
-FROM alarm
-WHERE (terminal_id, alarm_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
-   OR (cancel_of IS NOT NULL AND (terminal_id, cancel_of) IN (SELECT * FROM unnest($1::text[], $2::text[])))
+WITH wanted AS (SELECT * FROM unnest($1::text[], $2::text[]) AS pair (terminal_id, id))
+SELECT terminal_id, alarm_id, digest, incident_id, cancel_of, received_at
+FROM (
+    SELECT alarm.terminal_id, alarm_id, digest, incident_id, cancel_of, received_at
+    FROM wanted JOIN alarm ON alarm.terminal_id = wanted.terminal_id AND alarm.alarm_id = wanted.id
+    UNION
+    SELECT alarm.terminal_id, alarm_id, digest, incident_id, cancel_of, received_at
+    FROM wanted JOIN alarm ON alarm.terminal_id = wanted.terminal_id AND alarm.cancel_of = wanted.id
+) AS alike
 ORDER BY received_at
 
 -- lock_incidents: the open incidents of some subjects, and incidents by id, locked in order of id
