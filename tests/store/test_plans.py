@@ -17,7 +17,8 @@ from dispatch.store.database import statements
 from simulator.servers import PostgresServer
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
-GROWING = {"incident", "assignment", "alarm", "outbox", "incident_log", "home", "terminal_home"}
+CALLS_AND_MESSAGES = {"incident", "assignment", "alarm", "outbox", "incident_log", "note", "ranking"}
+GROWING = CALLS_AND_MESSAGES | {"home", "terminal", "terminal_home", "contact", "resident"}
 """Tables that grow with the town or with time: reading one from end to end stops everybody, one day."""
 
 TOWN = """
@@ -26,6 +27,9 @@ INSERT INTO station VALUES ('S1', 'Station One', 24.48, 118.1);
 INSERT INTO home (home_id, station_id) SELECT 'H' || n, 'S1' FROM generate_series(1, 5000) AS n;
 INSERT INTO terminal (terminal_id) SELECT 'T' || n FROM generate_series(1, 5000) AS n;
 INSERT INTO terminal_home SELECT 'T' || n, 'H' || n, NULL, '2026-01-01', NULL FROM generate_series(1, 5000) AS n;
+INSERT INTO contact SELECT home_id, 1, '', '', '1', false FROM home;
+INSERT INTO elder (elder_id, name) SELECT home_id, '' FROM home;
+INSERT INTO resident SELECT home_id, home_id, '2026-01-01', NULL FROM home;
 INSERT INTO worker (worker_id, name, station_id, travel)
     SELECT 'W' || n, 'Worker', 'S1', 'walk' FROM generate_series(1, 200) AS n;
 """
@@ -51,6 +55,8 @@ INSERT INTO outbox (outbox_id, channel, recipient, message, incident_id, offer_i
 SELECT incident_id, 'worker', 'W1', 'offer', incident_id, incident_id, '{}', opened_at, opened_at,
     CASE WHEN closed_at IS NULL THEN 'queued' ELSE 'sent' END, closed_at
 FROM incident;
+INSERT INTO note SELECT incident_id, incident_id, opened_at, 'op', '' FROM incident;
+INSERT INTO ranking SELECT incident_id, opened_at, '[]', '{}' FROM incident;
 INSERT INTO incident_log (incident_id, at, code, by, state, band, level, facts)
 SELECT incident_id, opened_at, 'opened', 'service', 'waiting', 0, 0, '{}' FROM incident;
 """
@@ -72,6 +78,22 @@ HOT: dict[str, tuple[Any, ...]] = {
     "outbox.oldest_queued": (),
     "outbox.void_offers": (SOME, "withdrawn", LATE),
     "outbox.finish": (SOME, ["sent", "sent"], [None, None], [1, 1], LATE),
+    "people.registered": (["T1"],),
+    "people.open_calls_of": (["T1"],),
+    "viewing.last_seq": (),
+    "viewing.changed_since": (4990, 5000),
+    "viewing.incidents_on_board": (LATE,),
+    "viewing.timeline": (SOME[0],),
+    "viewing.notes_of_incident": (SOME[0],),
+    "viewing.last_ranking": (SOME[0],),
+    "viewing.homes_by_id": (["H1"],),
+    "viewing.residents_of_homes": (["H1"], LATE, ["T1"]),
+    "viewing.contacts_of_homes": (["H1"],),
+    "viewing.workers_by_id": (["W1"],),
+    "viewing.last_parts_of_workers": (["W1"], LATE),
+    "viewing.graver_at": (SOME,),
+    "viewing.open_calls_of_homes": (["H1"],),
+    "watching.look": (),
 }
 
 
