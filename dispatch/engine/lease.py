@@ -128,11 +128,17 @@ class Lease:
                 self.term = None
 
     async def lead(self, work: asyncio.Task[None]) -> None:
-        """Keep the lease for as long as `work` runs; when it is lost, stop the work."""
+        """Keep the lease for as long as `work` runs; when it is lost, stop the work.
+
+        Raises what ended either of them, unless it was the loss or an order to stop.
+        """
         keeping = asyncio.ensure_future(self.keep())
         try:
             await asyncio.wait({keeping, work}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             keeping.cancel()
             work.cancel()
-            await asyncio.gather(keeping, work, return_exceptions=True)
+            ends = await asyncio.gather(keeping, work, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end

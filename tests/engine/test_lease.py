@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -205,6 +206,27 @@ async def test_leading_ends_with_the_work(one: Lease, clock: VirtualClock) -> No
     leading = asyncio.ensure_future(one.lead(work))
     await passes(clock, leading)
     assert one.term == 1
+
+
+@pytest.mark.parametrize("culprit", ["the work", "the beat"])
+async def test_a_fault_that_ends_leading_is_not_swallowed(
+    one: Lease, database: Database, clock: VirtualClock, culprit: str
+) -> None:
+    await one.win()
+    if culprit == "the beat":
+        await fetch(database, "ALTER TABLE lease RENAME COLUMN beat TO pulse")
+
+    async def run() -> None:
+        if culprit == "the work":
+            raise asyncpg.UndefinedColumnError("found by the work")
+        await clock.sleep(3600)
+
+    work = asyncio.create_task(run())
+    leading = asyncio.ensure_future(one.lead(work))
+    await passes(clock, leading)
+    with pytest.raises(asyncpg.UndefinedColumnError):
+        await leading
+    assert work.done()
 
 
 async def test_keeping_raises_the_count_each_second(one: Lease, database: Database, clock: VirtualClock) -> None:
