@@ -12,7 +12,7 @@ from typing import Protocol
 from dispatch import logs
 from dispatch.clock import Clock
 from dispatch.engine import Committed, Outcome
-from dispatch.errors import Unreachable
+from dispatch.errors import SteppedDown, Unreachable
 from dispatch.incident.decide import due_at
 from dispatch.model import IncidentId
 from dispatch.store import incidents
@@ -58,12 +58,15 @@ class Deadlines:
                 fired = await self.step()
                 if fired < AT_ONCE_MAX:
                     await self._rest()
-            except Unreachable as error:
-                log.warning("deadlines_wait", **error.params)
+            except (Unreachable, SteppedDown) as error:
+                log.warning("deadlines_wait", code=error.code, **error.params)
                 await self._clock.sleep(POLL_S)
 
     async def step(self) -> int:
-        """Fire everything that is due now (at most a batch); returns how many incidents that was."""
+        """Fire everything that is due now (at most a batch).
+
+        Returns how many incidents that was; 0, too, if not one of them could be fired. Raises Unreachable, SteppedDown.
+        """
         now = self._clock.now()
         async with self._database.connection() as connection:
             ids = await incidents.due(connection, now, AT_ONCE_MAX)
@@ -74,11 +77,11 @@ class Deadlines:
             self._on_lag((now - earliest).total_seconds())
         failed = [each for each in await self._engine.fire_due(ids) if isinstance(each, BaseException)]
         for error in failed:
-            if isinstance(error, Unreachable):
+            if isinstance(error, Unreachable | SteppedDown):
                 raise error
             log.error("deadline_not_fired", error=repr(error))
             self._next_at = None  # so that one that cannot be fired is tried at a poll's pace
-        return len(ids)
+        return len(ids) if len(failed) < len(ids) else 0
 
     async def _rest(self) -> None:
         """Until the earliest known clock, at most a poll's length; a ring re-considers."""
