@@ -7,11 +7,24 @@ Ids and facts only; never a name, an address, a number or a reading.
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
 import structlog
+
+Event = MutableMapping[str, Any]
+_TELLING = re.compile(r"(?m)(^DETAIL:|^CONTEXT:|invalid input for query argument \$\d+:).*$")
+
+
+def _without_values(_logger: object, _method: str, event: Event) -> Event:
+    """What a database says about a row holds the row itself, names and addresses included: only the rest is kept."""
+    for name in ("exception", "error", "detail"):
+        if isinstance(text := event.get(name), str):
+            event[name] = _TELLING.sub(r"\1 (left out)", text)
+    return event
 
 
 def _as_json(event: dict[str, Any], **_: object) -> str:
@@ -34,6 +47,7 @@ def set_up(level: str = "info", *, coloured: bool | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _without_values,
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),

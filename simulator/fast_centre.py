@@ -15,7 +15,7 @@ from dispatch.devices.kinds import Lane
 from dispatch.engine import Committed, Engine, Item, Outcome
 from dispatch.errors import DispatchError
 from dispatch.health.thresholds import as_alarm, crossed
-from dispatch.incident.decide import due_at
+from dispatch.incident.clocks import due_at
 from dispatch.incident.draft import wants
 from dispatch.ingest.uses import Housekeeping, Sinks, use_of
 from dispatch.notify.channels import Means, open_channels

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from dispatch import tls
+from dispatch import logs, tls
 from dispatch.clock import Clock
 from dispatch.devices.presence import Presence
 from dispatch.devices.registry import Registry
-from dispatch.engine import Engine
+from dispatch.engine import Committed, Engine
 from dispatch.engine.lease import InstanceLock, Lease
 from dispatch.errors import SteppedDown
+from dispatch.incident.effects import Record
 from dispatch.incident.policy import Policies
 from dispatch.metrics import Metrics
 from dispatch.mqtt import Address
@@ -25,6 +26,8 @@ from dispatch.router.deadlines import Deadlines
 from dispatch.settings import Settings, load_policies
 from dispatch.store.database import Database
 from dispatch.store.keeper import Keeper
+
+log = logs.get("incidents")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
     engine = Engine(databases.engine, clock, policies, lambda: term_of(lease))
     assigner = Assigner(databases.router, clock, engine)
     deadlines = Deadlines(databases.router, clock, engine, metrics.timer_lag)
-    for listener in (metrics.committed, assigner.on_committed, deadlines.on_committed):
+    for listener in (metrics.committed, assigner.on_committed, deadlines.on_committed, log_committed):
         engine.listen(listener)
     return Parts(
         settings=settings,
@@ -89,6 +92,13 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
         deadlines=deadlines,
         keeper=Keeper(databases.house, clock, msgspec.structs.asdict(settings.retention_days)),
     )
+
+
+def log_committed(committed: Committed) -> None:
+    """One line in the technical log for each incident that a commit changed: which, how far it is, what happened."""
+    for part in committed.parts:
+        codes = [effect.code for effect in part.effects if isinstance(effect, Record)]
+        log.info("committed", incident_id=str(part.after.id), state=part.after.state.value, happened=codes)
 
 
 def _databases(url: str) -> Databases:

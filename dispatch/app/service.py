@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
@@ -202,21 +203,23 @@ class Service:
     async def readiness(self) -> Readiness:
         """What `/readyz` says."""
         reasons, now = dict(self._why_not), self.parts.clock.now()
-        unsent_s = lag_s = None
+        unsent_s = receipt_unsent_s = lag_s = None
         try:
             async with self.parts.databases.board.connection() as connection:
                 await watching.expect_answer(connection)
                 if self._is_open:
                     look = await watching.look(connection)
-                    unsent_s = (now - look.unsent_since).total_seconds() if look.unsent_since else 0.0
-                    lag_s = max(0.0, (now - look.next_due_at).total_seconds()) if look.next_due_at else 0.0
+                    unsent_s, receipt_unsent_s = age_s(now, look.unsent_since), age_s(now, look.receipt_unsent_since)
+                    lag_s = age_s(now, look.next_due_at)
             is_up = True
         except (Unreachable, asyncpg.PostgresError) as error:
             is_up = False
             reasons.setdefault("database", str(error))
         self._oldest_unsent_s = unsent_s
         broker = self._lanes()
-        missing = missing_of(role=self.role, database=is_up, broker=broker, unsent_s=unsent_s, lag_s=lag_s)
+        missing = missing_of(
+            role=self.role, database=is_up, broker=broker, receipt_unsent_s=receipt_unsent_s, lag_s=lag_s
+        )
         return Readiness(
             role=self.role,
             database=is_up,
@@ -257,3 +260,8 @@ class Service:
 async def build(settings: Settings, clock: Clock) -> Service:
     """A service ready to be started. Raises BadSettings."""
     return Service(make_parts(settings, clock))
+
+
+def age_s(now: datetime, since: datetime | None) -> float:
+    """Seconds since then; 0 if that is still to come, or if there is nothing."""
+    return max(0.0, (now - since).total_seconds()) if since else 0.0

@@ -25,7 +25,8 @@ from dispatch.board.messages import (
 )
 from dispatch.board.ranked import Ranked
 from dispatch.incident import events as ev
-from dispatch.incident.decide import decide, due_at, due_event
+from dispatch.incident.clocks import due_at, due_event
+from dispatch.incident.decide import decide
 from dispatch.incident.draft import attending, wants
 from dispatch.incident.effects import Record
 from dispatch.incident.policy import OfferWhen

@@ -19,7 +19,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """What `/readyz` says. `missing` names, as codes, all that keeps this process from its work; empty is ready.
 
     `broker` tells for each lane whether it hears; a standby has none, as the lanes belong to the leader.
-    `oldest_unsent_outbox_s` is the age of the oldest receipt that no terminal could be told yet; `timer_lag_s` how
+    `oldest_unsent_outbox_s` is the age of the oldest message not yet sent; `timer_lag_s` how
     long ago the earliest clock should have fired. None is unknown.
     """
 
@@ -33,7 +33,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def missing_of(
-    *, role: str, database: bool, broker: dict[str, bool], unsent_s: float | None, lag_s: float | None
+    *, role: str, database: bool, broker: dict[str, bool], receipt_unsent_s: float | None, lag_s: float | None
 ) -> tuple[str, ...]:
     """Codes of what is not as it should be."""
     missing = [] if database else ["database"]
@@ -42,7 +42,7 @@ def missing_of(
     if role == "leader":
         missing += [f"broker_{lane}" for lane, is_connected in broker.items() if not is_connected]
         missing += [] if broker else ["broker"]
-        missing += ["outbox"] if (unsent_s or 0) > UNSENT_MAX_S else []
+        missing += ["outbox"] if (receipt_unsent_s or 0) > UNSENT_MAX_S else []
         missing += ["timers"] if (lag_s or 0) > LAG_MAX_S else []
     return tuple(missing)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,7 +28,8 @@ from dispatch.engine.items import (
 )
 from dispatch.errors import DispatchError, NotFound, Refused
 from dispatch.incident import events as ev
-from dispatch.incident.decide import Decision, Opening, decide, due_at, due_event, open_incident
+from dispatch.incident.clocks import due_at, due_event
+from dispatch.incident.decide import Decision, Opening, decide, open_incident
 from dispatch.incident.effects import Effect, RaiseIncident, Record, SendReceipt, Stage
 from dispatch.incident.invariants import violations
 from dispatch.incident.policy import Policies
@@ -46,6 +47,7 @@ from dispatch.store import record
 from dispatch.store.database import Connection
 from dispatch.store.outbox import OutboxMessage
 
+CANCEL_WAITS = timedelta(minutes=10)
 DUE_AT_ONCE_MAX = 20
 """Clocks of one incident fired in one batch; more than this means a rule that does not move its clock on."""
 
@@ -126,7 +128,7 @@ class Batch:
                 alarm.alarm_id,
                 alarm.key,
                 self._policies[alarm.key],
-                is_cancelled=self._is_cancelled(alarm),
+                cancel_ids=self._waiting_cancels(alarm),
                 flaws=alarm.flaws,
             )
             incident = self._take(self._ground.incidents[open_id], event)
@@ -144,22 +146,28 @@ class Batch:
             by=alarm.terminal_id,
             caller=Caller(alarm.terminal_id, alarm.alarm_id),
             is_test=alarm.is_test,
-            is_cancelled=self._is_cancelled(alarm),
+            cancel_ids=self._waiting_cancels(alarm),
             flaws=(*alarm.flaws, *unknown),
         )
         return self._keep(None, open_incident(opening, self._now))
 
-    def _is_cancelled(self, alarm: Alarm) -> bool:
-        """Whether a cancel has waited for it; one that was for an earlier alarm of the same id is not for this one."""
-        earlier = [each for each in self._ground.seen[alarm.terminal_id, alarm.alarm_id] if each.cancel_of is None]
-        return not earlier and bool(self._ground.cancels[alarm.terminal_id, alarm.alarm_id])
+    def _waiting_cancels(self, alarm: Alarm) -> tuple[str, ...]:
+        """Cancels that came before their alarm and wait for it.
+
+        Terminals use ids again: a cancel of long ago, or of an earlier alarm of the same id, is not meant for this one.
+        """
+        if any(each.cancel_of is None for each in self._ground.seen[alarm.terminal_id, alarm.alarm_id]):
+            return ()
+        since = alarm.received_at - CANCEL_WAITS
+        waiting = self._ground.cancels[alarm.terminal_id, alarm.alarm_id]
+        return tuple(each.alarm_id for each in waiting if each.incident_id is None and each.received_at >= since)
 
     def _repeat(self, alarm: Alarm, exact: store.SeenAlarm) -> Outcome:
         incident = self._ground.incidents.get(exact.incident_id) if exact.incident_id else None
         if incident is None:
             self._effects.append((None, SendReceipt(alarm.terminal_id, alarm.alarm_id, 1, Stage.STORED)))
             return Outcome(None, is_repeat=True)
-        event: ev.IncidentEvent = ev.AlarmRepeated(alarm.terminal_id, alarm.alarm_id)
+        event = ev.AlarmRepeated(alarm.terminal_id, alarm.alarm_id, is_cancel=alarm.cancel_of is not None)
         return Outcome(self._take(incident, event), is_repeat=True)
 
     def _cancel(self, alarm: Alarm, cancel_of: str) -> Outcome:
@@ -177,7 +185,9 @@ class Batch:
     def _store_alarm(self, alarm: Alarm, incident_id: IncidentId | None) -> None:
         is_known = alarm.terminal_id in self._ground.known_terminals
         self._alarms.append(record.AlarmRow(self._clock.new_id(), alarm, incident_id, is_known))
-        seen = store.SeenAlarm(alarm.terminal_id, alarm.alarm_id, alarm.digest, incident_id, alarm.cancel_of)
+        seen = store.SeenAlarm(
+            alarm.terminal_id, alarm.alarm_id, alarm.digest, incident_id, alarm.cancel_of, alarm.received_at
+        )
         self._ground.remember(seen)
 
     def _happen(self, item: Happen) -> Outcome:
@@ -254,7 +264,8 @@ class Batch:
         key = (class_of(item.kind), item.subject)
         open_id = self._ground.open.get(key)
         if open_id is not None:
-            return Outcome(self._ground.incidents[open_id], ignored="already_open")
+            incident = self._take(self._ground.incidents[open_id], ev.ServiceSaid(item.facts))
+            return Outcome(incident, ignored="already_open")
         return Outcome(self._open_by_service(item.kind, item.subject, item.facts))
 
     def _open_by_service(self, kind: Key, subject: Subject, facts: dict[str, Any]) -> Incident:

@@ -204,7 +204,7 @@ class Engine:
 
         Returns what is to be tried instead. If it cannot even be parked it is not the alarm's fault, and it waits.
         """
-        log.error("item_set_aside", item=type(item).__name__, error=repr(error), exc_info=error)
+        log.error("item_set_aside", item=type(item).__name__, **_named(item), error=repr(error), exc_info=error)
         if not isinstance(item, RaiseAlarm):
             _fail([(item, future)], error)
         elif not await self._park(item.alarm, error):
@@ -231,6 +231,13 @@ class Engine:
             log.exception("not_parked")
             return False
         return True
+
+
+def _named(item: Item) -> dict[str, str]:
+    """What a line of the log calls an item: its incident, or the terminal that called."""
+    if isinstance(item, RaiseAlarm):
+        return {"terminal_id": ascii(item.alarm.terminal_id)}
+    return {"incident_id": str(getattr(item, "incident_id", ""))}
 
 
 def _bare(alarm: Alarm) -> Alarm:

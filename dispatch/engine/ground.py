@@ -14,7 +14,7 @@ from dispatch.engine.items import FireDue, Happen, Item, OpenByHand, RaiseAlarm,
 from dispatch.incident import events as ev
 from dispatch.incident.states import LIVE, Incident, IncidentClass, Subject, SubjectKind
 from dispatch.incident.triage import class_of
-from dispatch.model import Alarm, HomeId, IncidentId, TerminalId, WorkerId
+from dispatch.model import Alarm, HomeId, IncidentId, Place, TerminalId, WorkerId
 from dispatch.store import incidents as store
 from dispatch.store.database import Connection
 
@@ -62,7 +62,9 @@ class Ground:
         unknown = sorted(terminals - self.known_terminals)
         if unknown:
             made_up = {terminal: HomeId(f"terminal:{terminal}") for terminal in unknown}
-            await store.add_homes(connection, [(home, "", None, None) for home in made_up.values()])
+            places = {alarm.terminal_id: alarm.place for alarm in alarms if alarm.place}
+            homes = [(home, "", *_degrees(places.get(terminal))) for terminal, home in made_up.items()]
+            await store.add_homes(connection, homes)
             self.home_of |= made_up
 
     async def _lock_homes_by_hand(self, connection: Connection, by_hand: Sequence[OpenByHand]) -> None:
@@ -71,7 +73,7 @@ class Ground:
             self.known_homes = await store.lock_homes(connection, named)
         new = [item for item in by_hand if not item.home_id]
         if new:
-            homes = [(home_by_hand(item), item.address, *_degrees(item)) for item in new]
+            homes = [(home_by_hand(item), item.address, *_degrees(item.place)) for item in new]
             await store.add_homes(connection, homes)
 
     async def _lock_incidents(
@@ -160,5 +162,5 @@ def home_by_hand(item: OpenByHand) -> HomeId:
     return HomeId(f"hand:{item.incident_id}")
 
 
-def _degrees(item: OpenByHand) -> tuple[float | None, float | None]:
-    return (item.place.lat, item.place.lon) if item.place else (None, None)
+def _degrees(place: Place | None) -> tuple[float | None, float | None]:
+    return (place.lat, place.lon) if place else (None, None)

@@ -37,7 +37,7 @@ def log_row(incident: Incident, effect: Effect, now: datetime) -> LogRow | None:
         case NotifyOperators(code=code, facts=facts):
             return LogRow(incident, now, "operators_told", "rules", {"what": code, **facts})
         case NotifyContact(target=target, level=level):
-            return LogRow(incident, now, "told", "rules", {"target": target.value, "level": level})
+            return LogRow(incident, now, "help_wanted", "rules", {"target": target.value, "level": level})
         case CallOutside(service=service, level=level):
             return LogRow(incident, now, "outside_wanted", "rules", {"service": service, "level": level})
         case _:

@@ -34,6 +34,8 @@ def climb(draft: Draft, by: str, reason: str) -> None:
         if told:
             for target in told:
                 _tell(draft, target, step.level, reason)
+            if Target.OPERATORS not in told:  # somebody must dial where no channel reaches them
+                draft.ask(NotifyOperators("reach_by_hand", {"level": step.level, "targets": list(told)}))
             return
 
 

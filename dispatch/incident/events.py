@@ -30,21 +30,25 @@ class AssignmentEvent(Event, frozen=True):
 
 
 class AlarmRaised(IncidentEvent, frozen=True):
-    """Another alarm of the same subject and class; it joins. `policy` is what its kind would run under by itself."""
+    """Another alarm of the same subject and class; it joins. `policy` is what its kind would run under by itself.
+
+    `cancel_ids` are cancels of it that came before it.
+    """
 
     terminal_id: TerminalId
     alarm_id: str
     kind: Key
     policy: Policy
-    is_cancelled: bool = False
+    cancel_ids: tuple[str, ...] = ()
     flaws: tuple[str, ...] = ()
 
 
 class AlarmRepeated(IncidentEvent, frozen=True):
-    """The very same alarm again: its terminal has not heard our receipt."""
+    """The very same alarm (or cancel, with `is_cancel`) again: its terminal has not heard our receipt."""
 
     terminal_id: TerminalId
     alarm_id: str
+    is_cancel: bool = False
 
 
 class AlarmCancelled(IncidentEvent, frozen=True):
@@ -122,6 +126,12 @@ class Noted(IncidentEvent, frozen=True):
 
     by: str
     note_id: UUID
+
+
+class ServiceSaid(IncidentEvent, frozen=True):
+    """The service itself says again that something is wrong, with new facts."""
+
+    facts: dict[str, Any]
 
 
 class Closed(IncidentEvent, frozen=True):

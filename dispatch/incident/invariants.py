@@ -4,7 +4,7 @@ rest: one open incident a home and class, one live assignment a worker.
 
 from __future__ import annotations
 
-from dispatch.incident.decide import due_at
+from dispatch.incident.clocks import due_at
 from dispatch.incident.states import LIVE, Incident
 
 

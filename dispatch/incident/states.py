@@ -100,10 +100,11 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """A terminal that hears this incident's receipts, under its latest alarm id."""
+    """A terminal that hears this incident's receipts, under its latest alarm id; and whether it took that back."""
 
     terminal_id: TerminalId
     alarm_id: str
+    is_cancelled: bool = False
 
 
 class Incident(msgspec.Struct, frozen=True):
@@ -289,6 +290,7 @@ class Move(StrEnum):
     MORE_HANDS = "more_hands"
     RAISE_BAND = "raise_band"
     NOTE = "note"
+    SAY_AGAIN = "say_again"
     CLOSE = "close"
 
 
@@ -311,6 +313,7 @@ _OPEN: dict[type[ev.IncidentEvent], Move | Ignore] = {
     ev.HandsWanted: Move.MORE_HANDS,
     ev.BandRaised: Move.RAISE_BAND,
     ev.Noted: Move.NOTE,
+    ev.ServiceSaid: Move.SAY_AGAIN,
     ev.Closed: Move.CLOSE,
 }
 """While a call is open these do not depend on how far its workers are; what does is in ASSIGNMENT_MOVES."""

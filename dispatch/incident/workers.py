@@ -80,7 +80,17 @@ def move(
         return _reoffer(draft, assignment, event)
     if getattr(event, "is_busy", False):
         return Ignore("busy_elsewhere")
+    if target in LIVE and assignment.state not in LIVE:
+        _supersede(draft, assignment)
     return HANDLERS[type(event)](draft, assignment, event)
+
+
+def _supersede(draft: Draft, revived: Assignment) -> None:
+    """Who was given up as lost and sets off or arrives after all is not also asked anew."""
+    for other in draft.incident.live():
+        if other.worker_id == revived.worker_id:
+            draft.record("withdrawn", "rules", offer_id=other.id, worker_id=other.worker_id, reason="superseded")
+            draft.end(other, AssignmentState.WITHDRAWN, "superseded")
 
 
 def _seen(draft: Draft, assignment: Assignment, event: ev.OfferSeen) -> Ignore | None:
@@ -102,12 +112,26 @@ def _accepted(draft: Draft, assignment: Assignment, event: ev.OfferAccepted) -> 
     draft.put(accepted)
     facts = {"offer_id": assignment.id, "worker_id": assignment.worker_id, "eta_s": assignment.eta_s}
     draft.record("offer_accepted", event.by, **facts)
+    if _lacks_what_another_has(draft, accepted):
+        draft.change(hands=draft.incident.hands + 1)
+        draft.record("skills_missing", "rules", worker_id=accepted.worker_id, skills=list(draft.incident.policy.skills))
     if attending(draft.incident) >= draft.incident.hands:
-        for other in draft.incident.live():
-            if other.state is AssignmentState.OFFERED:
-                draft.record("withdrawn", "rules", offer_id=other.id, worker_id=other.worker_id, reason="answered")
-                draft.end(other, AssignmentState.WITHDRAWN, "answered")
+        _withdraw_offers(draft, "answered")
     draft.tell_callers(Stage.ASSIGNED, accepted)
+
+
+def _lacks_what_another_has(draft: Draft, accepted: Assignment) -> bool:
+    """Whether somebody without the needed skills said yes first while somebody who has them is still asked."""
+    needed = set(draft.incident.policy.skills)
+    with_skills = [each for each in draft.incident.live() if needed <= set(each.skills)]
+    return not needed <= set(accepted.skills) and {each.state for each in with_skills} == {AssignmentState.OFFERED}
+
+
+def _withdraw_offers(draft: Draft, reason: str) -> None:
+    for other in draft.incident.live():
+        if other.state is AssignmentState.OFFERED:
+            draft.record("withdrawn", "rules", offer_id=other.id, worker_id=other.worker_id, reason=reason)
+            draft.end(other, AssignmentState.WITHDRAWN, reason)
 
 
 def _reoffer(draft: Draft, assignment: Assignment, event: ev.OfferAccepted) -> Ignore | None:
@@ -176,7 +200,10 @@ def _depart_overdue(draft: Draft, assignment: Assignment, event: ev.DepartOverdu
 
 
 def _arrived(draft: Draft, assignment: Assignment, event: ev.Arrived) -> None:
-    """At the door. Somebody declared lost who arrives after all has arrived."""
+    """At the door. Somebody declared lost who arrives after all has arrived.
+
+    The second worker who was asked because this one was late is not needed any more, unless on the way already.
+    """
     arrived = replace(
         assignment,
         state=AssignmentState.ON_SCENE,
@@ -189,6 +216,10 @@ def _arrived(draft: Draft, assignment: Assignment, event: ev.Arrived) -> None:
     )
     draft.put(arrived)
     draft.record("arrived", event.by, offer_id=assignment.id, worker_id=assignment.worker_id)
+    if assignment.state is AssignmentState.EN_ROUTE and assignment.overdue:
+        draft.change(hands=max(draft.incident.hands - 1, attending(draft.incident)))
+    if attending(draft.incident) >= draft.incident.hands:
+        _withdraw_offers(draft, "answered")
     draft.tell_callers(Stage.ARRIVED, arrived)
 
 

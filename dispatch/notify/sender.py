@@ -160,7 +160,7 @@ class Sender:
         try:
             self._on_finished(message, finished)
         except Exception:  # what the recipient still waits for must not stand still over it
-            log.exception("listener_failed", outbox_id=str(message.id))
+            log.exception("listener_failed", incident_id=str(message.incident_id), outbox_id=str(message.id))
 
     async def _deliver(self, message: OutboxMessage, queue: Iterable[OutboxMessage]) -> Finished:
         """Try until the channel has it, gives up, or the message is worth nothing any more."""
@@ -191,7 +191,12 @@ class Sender:
         try:
             return await channel.send(message)
         except Exception:
-            log.exception("channel_failed", channel=message.channel, outbox_id=str(message.id))
+            log.exception(
+                "channel_failed",
+                channel=message.channel,
+                incident_id=str(message.incident_id),
+                outbox_id=str(message.id),
+            )
             return Retry("channel_failed")
 
     async def note_finished(self) -> None:

@@ -24,8 +24,9 @@ from dispatch.incident.events import Pick, WorkersChosen
 from dispatch.incident.policy import Policy
 from dispatch.model import AssignmentId, Band, IncidentId, Place, WorkerId
 from dispatch.router.crew import Crew
-from dispatch.router.nearest import Door, Ranking, Wish, eta_s, rank
+from dispatch.router.nearest import Ranking, eta_s, rank
 from dispatch.router.queue import Waiting, order
+from dispatch.router.wish import Door, Wish
 from dispatch.store import roster
 from dispatch.store.database import Bell, Database
 from dispatch.store.incidents import PolicyShelf
@@ -190,7 +191,8 @@ class Assigner:
     async def _hand_in(self, call: roster.WaitingCall, event: WorkersChosen, ranking: RankingRow | None) -> Outcome:
         try:
             outcome = await self._engine.happen(call.incident_id, event, ranking=ranking)
-        except BaseException:
+        except BaseException as error:
+            log.warning("choice_not_taken", incident_id=str(call.incident_id), error=repr(error))
             self._crew_read_at = -READ_CREW_EVERY_S  # the picks are marked busy and are not
             raise
         live = {each.worker_id for each in outcome.incident.live()} if outcome.incident else set()
@@ -209,10 +211,7 @@ class Assigner:
         for outcome in outcomes:
             if isinstance(outcome, Unreachable | SteppedDown):
                 raise outcome
-            if isinstance(outcome, BaseException):
-                log.error("choice_refused", error=repr(outcome))
-            else:
-                done += outcome.ignored is None
+            done += isinstance(outcome, Outcome) and outcome.ignored is None
         return done
 
     # --- what others ask ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from dispatch import logs
 from dispatch.clock import Clock
 from dispatch.engine import Committed, Outcome
 from dispatch.errors import SteppedDown, Unreachable
-from dispatch.incident.decide import due_at
+from dispatch.incident.clocks import due_at
 from dispatch.model import IncidentId
 from dispatch.store import incidents
 from dispatch.store.database import Bell, Database
@@ -75,11 +75,12 @@ class Deadlines:
             return 0
         if earliest is not None:
             self._on_lag((now - earliest).total_seconds())
-        failed = [each for each in await self._engine.fire_due(ids) if isinstance(each, BaseException)]
-        for error in failed:
+        fired = zip(ids, await self._engine.fire_due(ids), strict=True)
+        failed = [(incident_id, each) for incident_id, each in fired if isinstance(each, BaseException)]
+        for incident_id, error in failed:
             if isinstance(error, Unreachable | SteppedDown):
                 raise error
-            log.error("deadline_not_fired", error=repr(error))
+            log.error("deadline_not_fired", incident_id=str(incident_id), error=repr(error))
             self._next_at = None  # so that one that cannot be fired is tried at a poll's pace
         return len(ids) if len(failed) < len(ids) else 0
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from dispatch.incident.decide import due_at
+from dispatch.incident.clocks import due_at
 from dispatch.incident.draft import wants
 from dispatch.incident.policy import Policies, Policy
 from dispatch.incident.states import (
@@ -85,6 +85,7 @@ class SeenAlarm(msgspec.Struct, frozen=True):
     digest: bytes
     incident_id: IncidentId | None
     cancel_of: str | None
+    received_at: datetime
 
 
 async def alarms_like(connection: Connection, alarms: Sequence[Alarm]) -> list[SeenAlarm]:

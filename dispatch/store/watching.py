@@ -18,9 +18,13 @@ async def expect_answer(connection: Connection) -> None:
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Since when the oldest receipt waits to be sent, and when the earliest clock of all runs out."""
+    """Since when the oldest message, and the oldest receipt, wait to be sent; when the earliest clock of all runs out.
+
+    A message to a worker whose page is closed waits by design until it expires; a receipt should never wait.
+    """
 
     unsent_since: datetime | None
+    receipt_unsent_since: datetime | None
     next_due_at: datetime | None
 
 

@@ -214,9 +214,9 @@ async def test_a_part_that_fails_is_said_counted_and_started_again() -> None:
         ({}, ()),
         ({"role": "standby", "broker": {}}, ()),
         ({"role": "starting", "broker": {}}, ("start",)),
-        ({"database": False, "unsent_s": None, "lag_s": None}, ("database",)),
+        ({"database": False, "receipt_unsent_s": None, "lag_s": None}, ("database",)),
         ({"broker": {"alarms": False, "vitals": True}}, ("broker_alarms",)),
-        ({"unsent_s": 31.0}, ("outbox",)),
+        ({"receipt_unsent_s": 31.0}, ("outbox",)),
         ({"lag_s": 6.0}, ("timers",)),
         ({"role": "standby", "broker": {}, "lag_s": 6.0}, ()),
     ],
@@ -226,7 +226,7 @@ def test_what_keeps_a_process_from_its_work(how: dict[str, Any], missing: tuple[
         "role": "leader",
         "database": True,
         "broker": {"alarms": True},
-        "unsent_s": 0.0,
+        "receipt_unsent_s": 0.0,
         "lag_s": 0.0,
     }
     assert missing_of(**(fine | how)) == missing

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from dispatch.clock import VirtualClock
 from dispatch.engine import Engine, FireDue, Happen, Item, OpenByHand, Outcome, RaiseAlarm, RaiseByService
 from dispatch.errors import NotFound, Refused
 from dispatch.incident import events as ev
 from dispatch.incident.states import AssignmentState, IncidentState, Subject, SubjectKind
-from dispatch.model import Alarm, AssignmentId, IncidentId, Key, TerminalId, WorkerId
+from dispatch.model import Alarm, AssignmentId, IncidentId, Key, Place, TerminalId, WorkerId
 from dispatch.store.database import Database
 
 from .conftest import START
@@ -307,3 +308,32 @@ async def test_the_service_itself_can_call_and_calls_once(engine: Engine, databa
     assert second.ignored == "already_open"
     assert opened(first) == opened(second)
     assert await fetch(database, "SELECT incident_class, origin, wants FROM incident") == [("centre", "service", 0)]
+
+
+async def test_a_cancel_that_waited_is_answered_when_its_alarm_comes(engine: Engine, database: Database) -> None:
+    await alarms(engine, press(alarm_id="c1", cancel_of="a1"))
+    await alarms(engine, press(alarm_id="a1"))
+    await alarms(engine, press(alarm_id="c1", cancel_of="a1"))
+    heard = await fetch(database, "SELECT body->>'alarm_id', body->>'stage' FROM outbox ORDER BY outbox_id")
+    assert heard == [("c1", "stored"), ("a1", "stored"), ("c1", "cancelled"), ("c1", "stored")]
+
+
+async def test_a_cancel_of_long_ago_is_not_meant_for_a_new_press_of_the_same_id(engine: Engine) -> None:
+    await alarms(engine, press(alarm_id="c5", cancel_of="5"))
+    late = replace(press(alarm_id="5"), received_at=START + timedelta(hours=1))
+    [outcome] = await alarms(engine, late)
+    assert outcome.incident is not None
+    assert outcome.incident.cancelled_at is None
+
+
+async def test_the_place_an_unknown_terminal_gives_is_where_somebody_goes(engine: Engine, database: Database) -> None:
+    await alarms(engine, press("T-nobody-knows", place=Place(24.5, 118.2)))
+    assert await fetch(database, "SELECT lat, lon FROM home WHERE NOT is_known") == [(24.5, 118.2)]
+
+
+async def test_a_second_gap_is_a_line_in_the_log_of_the_first(engine: Engine, database: Database) -> None:
+    centre = Subject(SubjectKind.CENTRE, "c1")
+    await do(engine, RaiseByService(Key.POSSIBLE_GAP, centre, {"lane": "alarms"}))
+    await do(engine, RaiseByService(Key.POSSIBLE_GAP, centre, {"dropped": 4}))
+    said = "SELECT facts->>'dropped' FROM incident_log WHERE code = 'service_said'"
+    assert await fetch(database, said) == ["4"]

@@ -50,7 +50,7 @@ async def test_silence_lapses_climbs_and_asks_the_next(town: Centre) -> None:
     await town.until("SELECT level FROM incident", [1])
     await town.advance(60)
     assert (await town.fetch("SELECT level FROM incident"))[0] >= 2
-    assert "told" in await town.fetch("SELECT DISTINCT code FROM incident_log")
+    assert "help_wanted" in await town.fetch("SELECT DISTINCT code FROM incident_log")
 
 
 async def test_when_nobody_is_free_the_call_waits_and_goes_to_whoever_becomes_free(town: Centre) -> None:

@@ -2,8 +2,9 @@
 
 sos | fall | fire | family | service | consult | vitals     an alarm of that kind (opens, or joins)
 again                          the very same alarm repeated
-cancel                         the terminal takes the last alarm back
+cancel | cancel N              the terminal takes the last alarm (or the N-th) back
 choose W1 W2 …                 the router's picks; `choose` alone: nobody is left
+W1.1 is W1's first offer of several, W1 the latest; W9 has no skills
 W1 sees | accepts | declines | departs | arrives | ok | finishes [OUTCOME] | is-lost
 answer | escalate | close [OUTCOME] | confirm-cancel | hands | assign W1 | release W1 | raise KIND
 reachable contacts station …   whom a ladder step would find
@@ -22,7 +23,8 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from dispatch.incident import events as ev
-from dispatch.incident.decide import Opening, decide, due_at, due_event, open_incident
+from dispatch.incident.clocks import due_at, due_event
+from dispatch.incident.decide import Opening, decide, open_incident
 from dispatch.incident.draft import wants
 from dispatch.incident.effects import (
     CallOutside,
@@ -83,7 +85,7 @@ class Scenario:
             self._reachable = frozenset(rest)
         elif command in {key.value for key in Key}:
             self._alarm(Key(command))
-        elif re.fullmatch(r"W\d+", command):
+        elif re.fullmatch(r"W\d+(\.\d+)?", command):
             self._take(self._worker_event(command, rest))
         else:
             self._take(self._event(command, rest))
@@ -138,11 +140,12 @@ class Scenario:
         self.now = until
 
     def _of(self, worker: str) -> Assignment:
-        """The worker's latest assignment."""
+        """The worker's latest assignment, or with `.N` the N-th."""
         assert self.incident is not None
-        held = [each for each in self.incident.assignments if each.worker_id == worker]
-        assert held, f"{worker} has never been asked"
-        return held[-1]
+        name, _, nth = worker.partition(".")
+        held = [each for each in self.incident.assignments if each.worker_id == name]
+        assert held[int(nth or 1) - 1 :], f"{worker} has never been asked"
+        return held[int(nth) - 1] if nth else held[-1]
 
     def _worker_event(self, worker: str, words: list[str]) -> ev.Event:
         offer_id = self._of(worker).id
@@ -160,7 +163,7 @@ class Scenario:
         return made[what]
 
     def _pick(self, worker: str) -> ev.Pick:
-        return ev.Pick(self._draw(), WorkerId(worker), 240, skills=("first_aid",))
+        return ev.Pick(self._draw(), WorkerId(worker), 240, skills=() if worker == "W9" else ("first_aid",))
 
     def _event(self, command: str, words: list[str]) -> ev.Event:  # noqa: C901, PLR0911 - a table
         first = (words or ["assisted"])[0]
@@ -168,7 +171,8 @@ class Scenario:
             case "again":
                 return ev.AlarmRepeated(TERMINAL, f"a{self._alarms}")
             case "cancel":
-                return ev.AlarmCancelled(TERMINAL, f"a{self._alarms}", f"c{self._alarms}")
+                nth = words[0] if words else str(self._alarms)
+                return ev.AlarmCancelled(TERMINAL, f"a{nth}", f"c{nth}")
             case "choose":
                 return ev.WorkersChosen(tuple(map(self._pick, words)))
             case "answer":
@@ -203,7 +207,7 @@ class Scenario:
     def _actual(self, name: str) -> object:  # noqa: PLR0911 - a table
         incident = self.incident
         assert incident is not None
-        if re.fullmatch(r"W\d+", name):
+        if re.fullmatch(r"W\d+(\.\d+)?", name):
             return self._of(name).state.value
         match name:
             case "state" | "kind":

@@ -57,7 +57,8 @@ def test_only_a_stale_yes_is_offered_anew() -> None:
     assert anew == {(state, ev.OfferAccepted) for state in stale}
 
 
-WORKERS = ("W1", "W2", "W3")
+WORKERS = ("W1", "W2", "W3", "W9")
+PARTS = (*WORKERS, "W1.1", "W2.1", "W2.2")
 DEEDS = ("sees", "accepts", "declines", "departs", "arrives", "ok", "finishes", "is-lost")
 LINES = st.one_of(
     st.sampled_from(("sos", "fall", "fire", "family", "service", "consult", "vitals")),
@@ -65,7 +66,7 @@ LINES = st.one_of(
     st.sampled_from(("raise sos", "raise fire", "raise family", "reachable", "reachable contacts supervisor")),
     st.sampled_from(("tick 1s", "tick 31s", "tick 61s", "tick 3m", "tick 21m", "tick 2h")),
     st.lists(st.sampled_from(WORKERS), max_size=3, unique=True).map(lambda who: " ".join(("choose", *who))),
-    st.builds("{} {}".format, st.sampled_from(WORKERS), st.sampled_from(DEEDS)),
+    st.builds("{} {}".format, st.sampled_from(PARTS), st.sampled_from(DEEDS)),
     st.builds("{} {}".format, st.sampled_from(("assign", "release")), st.sampled_from(WORKERS)),
 )
 
