@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dispatch.model import Place, Travel, Worker, WorkerId
+from dispatch.router.grid import Grid, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,12 +28,21 @@ through a compound, ours."""
 SET_OFF_S = {Travel.WALK: 45.0, Travel.BICYCLE: 75.0, Travel.EBIKE: 75.0, Travel.CAR: 150.0}
 """From the yes to being under way: coat and bag, unlocking; a car must be reached and parked as well. Ours."""
 
+KEPT_S = 43_200.0
+"""A position older than a shift of 12 h says less than the station does."""
+
+_CLOSE_TO_TURN_S = 1.0
+"""Instants since 1970 are kept to a quarter of a microsecond: near the turn we look instead of trusting a sum."""
+
 _COLUMNS: dict[str, Any] = {
     "lat": np.float64,
     "lon": np.float64,
     "place_at": np.float64,
     "station_lat": np.float64,
     "station_lon": np.float64,
+    "here_lat": np.float64,
+    "here_lon": np.float64,
+    "is_at_station": np.bool_,
     "s_per_m": np.float64,
     "set_off_s": np.float64,
     "is_on_duty": np.bool_,
@@ -44,7 +54,9 @@ class Crew:
     """One row for each worker; `row_of` finds it. Rows move when a worker is removed, so keep no row number.
 
     Columns: `lat`, `lon`, `station_lat`, `station_lon` in degrees; `place_at` in seconds since 1970, minus infinity if
-    no position was ever heard; `s_per_m` seconds for a crow-fly metre; `set_off_s`; `is_on_duty`; `is_busy`.
+    no position was ever heard; `s_per_m` seconds for a crow-fly metre; `set_off_s`; `is_on_duty`; `is_busy`. And, right
+    after `settle`: `is_at_station` where a position is too old to count, and `here_lat`, `here_lon`, the place that
+    counts, by which `near` finds them.
     """
 
     def __init__(self, workers: Iterable[tuple[Worker, Place]] = ()) -> None:
@@ -53,6 +65,9 @@ class Crew:
         self._skills: list[frozenset[str]] = []
         self._columns = {name: np.zeros(16, kind) for name, kind in _COLUMNS.items()}
         self._having: dict[str, npt.NDArray[np.bool_]] = {}
+        self._grid = Grid()
+        self._settled_at_s = -np.inf
+        self._settled_until_s = -np.inf
         for worker, station in workers:
             self.put(worker, station)
 
@@ -78,6 +93,25 @@ class Crew:
     def skills_of(self, worker_id: WorkerId) -> frozenset[str]:
         return self._skills[self.row_of[worker_id]]
 
+    def settle(self, at_s: float) -> None:
+        """Bring up to date whose position is too old to count, as of an instant in seconds since 1970."""
+        if self._settled_at_s <= at_s < self._settled_until_s:
+            return
+        place_at = self.column("place_at")
+        is_old = at_s - place_at > KEPT_S
+        for row in np.flatnonzero(is_old != self.column("is_at_station")).tolist():
+            self._locate(row, is_at_station=bool(is_old[row]))
+        self._settled_at_s = at_s
+        self._settled_until_s = float(place_at[~is_old].min(initial=np.inf)) + KEPT_S - _CLOSE_TO_TURN_S
+
+    def near(self, place: Place, radius_m: float) -> Rows | None:
+        """The rows of at least everybody within so many metres, in no order; None if it is better to look at all."""
+        return self._grid.within(place, radius_m)
+
+    def radius_m(self, workers: int) -> float:
+        """Metres within which about so many workers are, as far as one can tell beforehand."""
+        return self._grid.radius_m(workers)
+
     def put(self, worker: Worker, station: Place, *, is_busy: bool | None = None) -> None:
         """Add a worker, or bring one up to date; `is_busy` None leaves a known worker as busy as they were."""
         row = self.row_of.get(worker.id)
@@ -96,6 +130,7 @@ class Crew:
             set_off_s=SET_OFF_S[worker.travel],
             is_on_duty=worker.is_on_duty,
         )
+        self._locate_anew(row)
         if is_busy is not None:
             self._write(row, is_busy=is_busy)
         self._skills[row] = worker.skills
@@ -106,6 +141,7 @@ class Crew:
         row = self.row_of.pop(worker_id, None)
         if row is None:
             return
+        self._grid.remove(row)
         last = len(self.ids) - 1
         for column in (*self._columns.values(), *self._having.values()):
             column[row] = column[last]
@@ -119,6 +155,7 @@ class Crew:
         row = self.row_of.get(worker_id)
         if row is not None and at.timestamp() >= self._columns["place_at"][row]:
             self._write(row, lat=place.lat, lon=place.lon, place_at=at.timestamp())
+            self._locate_anew(row)
 
     def set_duty(self, worker_id: WorkerId, *, is_on_duty: bool) -> None:
         """A worker came on or went off duty; unknown workers are passed over."""
@@ -141,6 +178,22 @@ class Crew:
         self.row_of[worker_id] = row
         self._write(row, is_busy=False)
         return row
+
+    def _locate_anew(self, row: int) -> None:
+        """A position was written. What was too old when we last settled stays so; the rest shows when it is too old."""
+        place_at_s = float(self._columns["place_at"][row])
+        is_old = place_at_s == -np.inf or self._settled_at_s - place_at_s > KEPT_S
+        if not is_old:
+            self._settled_until_s = min(self._settled_until_s, place_at_s + KEPT_S - _CLOSE_TO_TURN_S)
+        self._locate(row, is_at_station=is_old)
+
+    def _locate(self, row: int, *, is_at_station: bool) -> None:
+        columns = self._columns
+        lat, lon = ("station_lat", "station_lon") if is_at_station else ("lat", "lon")
+        here_lat, here_lon = float(columns[lat][row]), float(columns[lon][row])
+        columns["here_lat"][row], columns["here_lon"][row] = here_lat, here_lon
+        columns["is_at_station"][row] = is_at_station
+        self._grid.put(row, here_lat, here_lon)
 
     def _write(self, row: int, **values: float | bool) -> None:
         for name, value in values.items():

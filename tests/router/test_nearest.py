@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from dispatch.model import Access, Place, StationId, Travel, Worker, WorkerId
 from dispatch.router.crew import DETOUR, SET_OFF_S, SPEED_M_PER_S, Crew
-from dispatch.router.nearest import DRIFT_MAX_M, SHOWN, UNKNOWN_PLACE_S, Door, Ranking, Wish, eta_s, floors_s, rank
+from dispatch.router.nearest import SHOWN, Ranking, eta_s, rank
+from dispatch.router.sight import DRIFT_MAX_M, UNKNOWN_PLACE_S
+from dispatch.router.wish import Door, Wish, floors_s
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STATION = Place(24.50, 118.10)

@@ -1,0 +1,99 @@
+"""Looking only near the door gives the very answer of ranking everybody, however the town lies and moves."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispatch.model import Place
+from dispatch.router import sight
+from dispatch.router.grid import METRES_PER_DEG, Grid
+from dispatch.router.nearest import Ranking
+from dispatch.router.sight import Sight
+from dispatch.router.wish import Door, Wish
+from tests.router.everybody import Told
+from tests.router.town import Town
+
+CITY = Place(24.48, 118.08)
+MIDDLES = (CITY, Place(0.0, 179.99), Place(68.9, -180.0), Place(89.9, 10.0))
+SHARES = st.sampled_from([0.0, 0.3, 0.9, 0.99, 1.0])
+
+
+def told(ranking: Ranking) -> tuple[list[Told], list[Told], dict[str, int]]:
+    def each(candidates: tuple[object, ...]) -> list[Told]:
+        return [(one.worker_id, one.eta_s, one.distance_m) for one in candidates]  # type: ignore[attr-defined]
+
+    return each(ranking.candidates), each(ranking.picks), ranking.counts
+
+
+@settings(deadline=None, max_examples=250)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.sampled_from([0, 1, 5, 13, 40, 150, 400]),
+    middle=st.sampled_from(MIDDLES),
+    span_deg=st.sampled_from([0.0, 0.02, 0.15, 0.6, 8.0]),
+    shares=st.tuples(SHARES, SHARES, SHARES),
+    few=st.sampled_from([0, 8, sight.FEW]),
+    first=st.sampled_from([1, 12, sight.FIRST_LOOK]),
+    picks_max=st.sampled_from([1, 2, 7, 30]),
+)
+def test_the_answer_is_that_of_ranking_everybody(
+    seed: int,
+    count: int,
+    middle: Place,
+    span_deg: float,
+    shares: tuple[float, float, float],
+    few: int,
+    first: int,
+    picks_max: int,
+) -> None:
+    town = Town(seed, count, middle, span_deg, shares)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sight, "FEW", few)
+        patch.setattr(sight, "FIRST_LOOK", first)
+        for _ in range(3):
+            door, wish = town.call()
+            expected = town.ranked_one_by_one(door, wish, picks_max)
+            assert told(town.ranked(door, wish, picks_max)) == expected
+            for _ in range(20):
+                town.go_on()
+
+
+@pytest.mark.parametrize("busy", [0.0, 0.3, 0.97], ids=["all_free", "some_busy", "few_free"])
+def test_most_are_never_looked_at(busy: float) -> None:
+    town = Town(1, 4_000, CITY, 0.15, (0.1, busy, 0.7))
+    looked = Sight(town.crew, Door(CITY), Wish(skills=("first_aid",)), town.now).look(6, 12)
+    assert 12 <= len(looked.rows) < 1_500
+
+
+def test_everybody_is_looked_at_where_nobody_is_near() -> None:
+    town = Town(1, 400, CITY, 0.15, (0, 0, 1))
+    door, wish = Door(Place(-24.48, -61.92)), Wish()
+    assert told(town.ranked(door, wish, 3)) == town.ranked_one_by_one(door, wish, 3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.floats(-0.05, 0.05), st.floats(-0.05, 0.05)), max_size=60),
+       st.floats(1, 4_000), st.sampled_from(MIDDLES[:3]))  # fmt: skip
+def test_a_grid_misses_nobody_within_the_radius(
+    steps: list[tuple[int, float, float]], radius_m: float, middle: Place
+) -> None:
+    grid, places = Grid(), list[tuple[float, float]]()
+    for what, north, east in steps:
+        if what % 5 == 4 and places:
+            grid.remove(what % len(places))
+            places[what % len(places)] = places[-1]
+            places.pop()
+            continue
+        row = min(what, len(places))
+        places[row : row + 1] = [(middle.lat + north, (middle.lon + east + 180) % 360 - 180)]
+        grid.put(row, *places[row])
+    found = grid.within(middle, radius_m)
+    if found is None:
+        return
+    assert len(set(found.tolist())) == len(found)
+    assert set(found.tolist()) <= set(range(len(places)))
+    for row, (lat, lon) in enumerate(places):
+        east = (lon - middle.lon + 180) % 360 - 180
+        if max(abs(lat - middle.lat), abs(east)) * METRES_PER_DEG < radius_m - 0.01:
+            assert row in found.tolist()
