@@ -65,6 +65,9 @@ class Assigner:
         self._bell = Bell()
         self._somebody_freed = True
         self._crew_read_at = -READ_CREW_EVERY_S
+        self._reading = asyncio.Lock()
+        self._heard: set[WorkerId] = set()
+        """About whom something was heard while the crew was being read: it is newer than what was read."""
 
     # --- what it hears ------------------------------------------------------------------------------------------
 
@@ -80,6 +83,7 @@ class Assigner:
             return
         live = {each.worker_id for each in part.after.live()}
         was_live = {each.worker_id for each in part.before.live()} if part.before else set()
+        self._heard |= live | was_live
         for worker_id in live:
             self.crew.set_busy(worker_id, is_busy=True)
         for worker_id in was_live - live:
@@ -88,12 +92,14 @@ class Assigner:
 
     def on_duty(self, worker_id: WorkerId, *, is_on_duty: bool) -> None:
         """A worker came on or went off duty."""
+        self._heard.add(worker_id)
         self.crew.set_duty(worker_id, is_on_duty=is_on_duty)
         if is_on_duty:
             self._somebody_is_free()
 
     def on_place(self, worker_id: WorkerId, place: Place, at: datetime) -> None:
         """A position was heard."""
+        self._heard.add(worker_id)
         self.crew.move(worker_id, place, at)
 
     def _somebody_is_free(self) -> None:
@@ -109,18 +115,18 @@ class Assigner:
             self._bell.hush()
             try:
                 await self.step()
-            except Unreachable as error:
-                log.warning("assigner_waits", **error.params)
+            except (Unreachable, SteppedDown) as error:
+                log.warning("assigner_waits", code=error.code, **error.params)
                 await self._clock.sleep(POLL_S)
 
     async def step(self) -> int:
         """One pass over everybody who waits; returns how many choices became durable."""
         await self._read_crew()
         freed, self._somebody_freed = self._somebody_freed, False
-        async with self._database.connection() as connection:
-            calls = await roster.waiting(connection, CALLS_MAX, also_nobody=freed)
-            policies = await self._engine.shelf.fetch(connection, {call.policy_hash for call in calls})
         try:
+            async with self._database.connection() as connection:
+                calls = await roster.waiting(connection, CALLS_MAX, also_nobody=freed)
+                policies = await self._engine.shelf.fetch(connection, {call.policy_hash for call in calls})
             return await self._choose(calls, policies)
         except BaseException:
             self._crew_read_at = -READ_CREW_EVERY_S  # picks may be marked busy that never were
@@ -128,16 +134,26 @@ class Assigner:
             raise
 
     async def _read_crew(self) -> None:
-        if self._clock.elapsed() - self._crew_read_at < READ_CREW_EVERY_S:
-            return
-        async with self._database.connection() as connection:
-            entries = await roster.workers(connection)
-        self._crew_read_at = self._clock.elapsed()
+        async with self._reading:
+            if self._clock.elapsed() - self._crew_read_at < READ_CREW_EVERY_S:
+                return
+            self._heard.clear()
+            self._crew_read_at = self._clock.elapsed()  # first: who finds the crew wrong meanwhile has it read again
+            try:
+                async with self._database.connection() as connection:
+                    entries = await roster.workers(connection)
+            except BaseException:
+                self._crew_read_at = -READ_CREW_EVERY_S
+                raise
+            self._put(entries)
+
+    def _put(self, entries: list[roster.RosterEntry]) -> None:
         gone = set(self.crew.row_of) - {entry.worker.id for entry in entries}
         for worker_id in gone:
             self.crew.remove(worker_id)
         for entry in entries:
-            self.crew.put(entry.worker, entry.station, is_busy=entry.is_busy)
+            if entry.worker.id not in self._heard or entry.worker.id not in self.crew:
+                self.crew.put(entry.worker, entry.station, is_busy=entry.is_busy)
         self.names = {entry.worker.id: entry.worker.name for entry in entries}
         self._somebody_freed = True
 
