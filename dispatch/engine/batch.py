@@ -136,7 +136,8 @@ class Batch:
         return Outcome(incident)
 
     def _open_for(self, alarm: Alarm, subject: SubjectKey) -> Incident:
-        unknown = () if alarm.terminal_id in self._ground.known_terminals else ("unknown_terminal",)
+        is_known = alarm.terminal_id in self._ground.known_terminals
+        unknown = () if is_known else ("unknown_terminal",)
         opening = Opening(
             id=IncidentId(self._clock.new_id()),
             incident_class=class_of(alarm.key),
@@ -147,6 +148,7 @@ class Batch:
             caller=Caller(alarm.terminal_id, alarm.alarm_id),
             is_test=alarm.is_test,
             cancel_ids=self._waiting_cancels(alarm),
+            is_placeless=not is_known and alarm.place is None,
             flaws=(*alarm.flaws, *unknown),
         )
         return self._keep(None, open_incident(opening, self._now))

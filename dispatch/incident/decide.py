@@ -39,7 +39,8 @@ Decision = tuple[Incident, tuple[Effect, ...]]
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """Everything needed to open an incident. `by` names who opened it: a terminal's id, an operator, `rules`.
 
-    `cancel_ids` are cancels of its alarm that came before it.
+    `cancel_ids` are cancels of its alarm that came before it. `is_placeless`: nobody knows where it is, so a person is
+    asked first, for as long as a sensor's word would wait.
     """
 
     id: IncidentId
@@ -52,6 +53,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     is_test: bool = False
     is_exercise: bool = False
     cancel_ids: tuple[str, ...] = ()
+    is_placeless: bool = False
     flaws: tuple[str, ...] = ()
     reachable: frozenset[str] = frozenset()
     facts: dict[str, Any] = {}
@@ -61,7 +63,8 @@ def open_incident(opening: Opening, now: datetime) -> Decision:
     """The incident that an alarm, an operator or the service opens. A test is answered and closed at once."""
     policy = opening.policy
     answer_by = now + timedelta(seconds=policy.answer_within_s)
-    waits = policy.offer is OfferWhen.AFTER_ANSWER and opening.origin is not Origin.OPERATOR
+    asks_first = policy.offer is OfferWhen.AFTER_ANSWER or opening.is_placeless
+    waits = asks_first and opening.origin is not Origin.OPERATOR
     incident = Incident(
         id=opening.id,
         incident_class=opening.incident_class,

@@ -21,6 +21,9 @@ from dispatch.incident.states import (
 )
 from dispatch.model import TERMINAL_KEYS, TerminalId
 
+BY_ITSELF = frozenset({"router", "rules"})
+"""Who offers without a person having chosen the worker."""
+
 
 def attending(incident: Incident) -> int:
     """How many workers have said yes and are coming, there, or done."""
@@ -28,14 +31,19 @@ def attending(incident: Incident) -> int:
 
 
 def wants(incident: Incident) -> int:
-    """How many more offers should be out now; 0 if none may be made."""
+    """How many more offers the router should make now; 0 if none may be made.
+
+    Whom an operator asks by hand stands for a pair of hands while the answer is open: the router does not ask others
+    for the same place, who might be quicker to say yes than the one a person chose.
+    """
     policy = incident.policy
     may_offer = policy.offer is not OfferWhen.NEVER and incident.verify_by is None
     if incident.closed_at is not None or not may_offer:
         return 0
-    needed = incident.hands - attending(incident)
-    asked = sum(1 for each in incident.assignments if each.state is AssignmentState.OFFERED)
-    return max(0, needed * policy.parallel_offers - asked) if needed > 0 else 0
+    asked = [each for each in incident.assignments if each.state is AssignmentState.OFFERED]
+    by_hand = sum(1 for each in asked if each.offered_by not in BY_ITSELF)
+    needed = incident.hands - attending(incident) - by_hand
+    return max(0, needed * policy.parallel_offers - (len(asked) - by_hand)) if needed > 0 else 0
 
 
 def is_unmet(incident: Incident) -> bool:

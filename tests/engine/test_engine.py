@@ -337,3 +337,11 @@ async def test_a_second_gap_is_a_line_in_the_log_of_the_first(engine: Engine, da
     await do(engine, RaiseByService(Key.POSSIBLE_GAP, centre, {"dropped": 4}))
     said = "SELECT facts->>'dropped' FROM incident_log WHERE code = 'service_said'"
     assert await fetch(database, said) == ["4"]
+
+
+async def test_nobody_is_sent_to_a_place_that_nobody_knows_before_a_person_is_asked(engine: Engine) -> None:
+    [known, unknown, placed] = await alarms(
+        engine, press("T1"), press("T-nobody-knows"), press("T-far-away", place=Place(24.5, 118.2))
+    )
+    asked_first = [each.incident.verify_by is not None for each in (known, unknown, placed) if each.incident]
+    assert asked_first == [False, True, False]
