@@ -14,7 +14,7 @@ from dispatch.devices import kinds
 from dispatch.devices.kinds import Lane
 from dispatch.engine import Committed, Engine, Item, Outcome
 from dispatch.errors import DispatchError
-from dispatch.health.thresholds import as_alarm, crossed
+from dispatch.health.watches import Watches
 from dispatch.incident.clocks import due_at
 from dispatch.incident.draft import wants
 from dispatch.ingest.uses import Housekeeping, Sinks, use_of
@@ -66,6 +66,7 @@ class Centre:
         await self.sender.catch_up()
         self._has_choices = True
         self._running = asyncio.ensure_future(self.engine.run())
+        self._watches = Watches()
         self._use = use_of(Lane.ALARMS, self._sinks(), self._clock)
         self._use_vitals = use_of(Lane.VITALS, self._sinks(), self._clock)
 
@@ -106,11 +107,14 @@ class Centre:
         return Sinks(
             raise_alarms=self._raise_alarms,
             registered=self._registered,
-            judge=_judge,
+            judge=self._judge,
             keep_vitals=self._keep_vitals,
             keep_house=_keep_house,
             park=self._park,
         )
+
+    def _judge(self, readings: Sequence[Vitals]) -> Sequence[Alarm]:
+        return [alarm for reading in readings if (alarm := self._watches.judge(reading)) is not None]
 
     async def _raise_alarms(self, alarms: Sequence[Alarm]) -> None:
         await self.engine.raise_alarms(alarms)
@@ -177,10 +181,6 @@ class Centre:
 
     async def _shown(self, worker_id: WorkerId) -> bool:
         return self._show(worker_id)
-
-
-def _judge(readings: Sequence[Vitals]) -> Sequence[Alarm]:
-    return [as_alarm(reading, codes) for reading in readings if (codes := crossed(reading))]
 
 
 async def _keep_house(_heard: Sequence[Housekeeping]) -> None:

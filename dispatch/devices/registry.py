@@ -8,7 +8,8 @@ from collections.abc import Set as AbstractSet
 from dispatch import logs
 from dispatch.clock import Clock
 from dispatch.errors import BadInput, Unreachable
-from dispatch.health.thresholds import DEFAULTS, Thresholds, as_alarm, crossed, with_own
+from dispatch.health.thresholds import DEFAULTS, Thresholds, with_own
+from dispatch.health.watches import Watches
 from dispatch.model import Alarm, TerminalId, Vitals
 from dispatch.store import people
 from dispatch.store.database import Database
@@ -18,12 +19,16 @@ log = logs.get("registry")
 
 
 class Registry:
-    """Elders' own limits are few and are held in memory, read anew each minute; whether a terminal is ours is asked."""
+    """Elders' own limits are few and are held in memory, read anew each minute; whether a terminal is ours is asked.
+
+    Which limits are crossed and for how long is held in memory alone (see `dispatch.health.watches` for a restart).
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._own: dict[TerminalId, Thresholds] = {}
+        self._watches = Watches()
 
     async def registered(self, terminal_ids: AbstractSet[TerminalId]) -> set[TerminalId]:
         """Those of these terminals that hang in a home. Raises Unreachable."""
@@ -33,13 +38,12 @@ class Registry:
             return await people.registered(connection, terminal_ids)
 
     def judge(self, readings: Sequence[Vitals]) -> list[Alarm]:
-        """The alarms that the critical ones among these readings raise."""
-        alarms = []
-        for reading in readings:
-            codes = crossed(reading, self._own.get(reading.terminal_id, DEFAULTS))
-            if codes:
-                alarms.append(as_alarm(reading, codes))
-        return alarms
+        """The alarms that these readings raise: by staying critical, or at once by being extreme.
+
+        Given again with the same readings, for the alarms could not be stored, it gives the same alarms.
+        """
+        judged = (self._watches.judge(each, self._own.get(each.terminal_id, DEFAULTS)) for each in readings)
+        return [alarm for alarm in judged if alarm is not None]
 
     async def read(self) -> None:
         """Read elders' own limits; for one that makes no sense the defaults hold. Raises Unreachable."""
@@ -60,4 +64,5 @@ class Registry:
                 await self.read()
             except Unreachable as error:
                 log.warning("registry_waits", **error.params)
+            self._watches.forget(self._clock.now())
             await self._clock.sleep(READ_EVERY_S)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dispatch.clock import VirtualClock
 from dispatch.devices.presence import Presence, Told, fold
@@ -128,7 +129,11 @@ async def test_an_elders_own_limits_judge_the_terminal_of_the_home(database: Dat
     registry = Registry(database, VirtualClock(AT))
     await registry.read()
     readings = [Vitals(terminal_id, AT, spo2_percent=88) for terminal_id in (T1, T2)]
-    assert [alarm.terminal_id for alarm in registry.judge(readings)] == [T2]
+    assert registry.judge(readings) == []
+    later = [replace(each, received_at=AT + timedelta(minutes=1)) for each in readings]
+    alarms = registry.judge(later)
+    assert [alarm.terminal_id for alarm in alarms] == [T2]
+    assert registry.judge(later) == alarms  # the store was away, and they are judged again
     assert await registry.registered({T1, TerminalId("t3"), TerminalId("t9")}) == {T1}
 
 
@@ -137,4 +142,5 @@ async def test_limits_that_make_no_sense_leave_the_defaults(database: Database) 
         await connection.execute("""UPDATE elder SET thresholds = '{"pulse": 3}'""")
     registry = Registry(database, VirtualClock(AT))
     await registry.read()
-    assert len(registry.judge([Vitals(T1, AT, spo2_percent=88)])) == 1
+    readings = [Vitals(T1, AT + timedelta(minutes=minute), spo2_percent=88) for minute in (0, 1)]
+    assert len(registry.judge(readings)) == 1
