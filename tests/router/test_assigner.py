@@ -250,12 +250,14 @@ async def test_below_that_a_skill_is_a_skill(database: Database, clock: VirtualC
 async def test_two_assigners_at_once_give_nobody_two_calls_and_leave_nobody_idle(
     desk: Desk, database: Database, clock: VirtualClock
 ) -> None:
-    """A second one that just took over ranks the same people, as yet unaware of what the first is choosing."""
+    """The second one ranks the same people differently: it has heard that W1 stands nearer."""
     second = Engine(database, VirtualClock(clock.now(), seed=2), desk.engine.policies)
     committing = asyncio.create_task(second.run())
     other = Assigner(database, clock, second)
-    for terminal in ("T1", "T2", "T3", "T4"):
-        await desk.call(Key.SERVICE, terminal)
+    await asyncio.gather(desk.assigner.step(), other.step())
+    other.on_place(ONE, Place(24.481, 118.101), clock.now())
+    for terminal in ("T1", "T2"):
+        await desk.call(Key.SOS, terminal)
     for _ in range(2):
         await asyncio.gather(desk.assigner.step(), other.step())
     committing.cancel()
