@@ -1,4 +1,4 @@
-"""`python -m benchmarks press | surge`: each prints one JSON object as its last line. See docs/benchmarks.md."""
+"""`python -m benchmarks press | surge | route`: each prints one JSON object last. See docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 import uvloop
 
 from benchmarks import press as press_bench
+from benchmarks import route as route_bench
 from benchmarks import surge as surge_bench
 from dispatch import logs
 from dispatch.clock import SystemClock
@@ -41,6 +42,16 @@ def surge(
 ) -> None:
     """Thousands of presses at once, beside single-row commits and the same rows by bare asyncpg."""
     _run(surge_bench.measure(surge_bench.Plan(presses, workers, rounds, commits), SystemClock()))
+
+
+@app.command()
+def route(
+    *,
+    rankings: Annotated[int, typer.Option(min=1, help="How many rankings a round.")] = 400,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the medians are told.")] = 5,
+) -> None:
+    """Ranking among moving workers, reasons included, beside PostgreSQL's nearest-neighbour query."""
+    _run(route_bench.measure(route_bench.Plan(rankings, rounds=rounds), SystemClock()))
 
 
 def _run(measuring: Coroutine[Any, Any, dict[str, Any]]) -> None:

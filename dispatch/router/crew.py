@@ -34,17 +34,15 @@ KEPT_S = 43_200.0
 _CLOSE_TO_TURN_S = 1.0
 """Instants since 1970 are kept to a quarter of a microsecond: near the turn we look instead of trusting a sum."""
 
+_FACTS = ("here_lat", "here_lon", "place_at", "s_per_m", "set_off_s")
+"""What ranking reads of each worker it looks at: kept side by side, so that it is fetched at once."""
+
 _COLUMNS: dict[str, Any] = {
     "lat": np.float64,
     "lon": np.float64,
-    "place_at": np.float64,
     "station_lat": np.float64,
     "station_lon": np.float64,
-    "here_lat": np.float64,
-    "here_lon": np.float64,
     "is_at_station": np.bool_,
-    "s_per_m": np.float64,
-    "set_off_s": np.float64,
     "is_on_duty": np.bool_,
     "is_busy": np.bool_,
 }
@@ -64,6 +62,8 @@ class Crew:
         self.ids: list[WorkerId] = []
         self._skills: list[frozenset[str]] = []
         self._columns = {name: np.zeros(16, kind) for name, kind in _COLUMNS.items()}
+        self._facts = np.zeros((16, len(_FACTS)))
+        self._show_facts()
         self._having: dict[str, npt.NDArray[np.bool_]] = {}
         self._grid = Grid()
         self._settled_at_s = -np.inf
@@ -80,6 +80,11 @@ class Crew:
     def column(self, name: str) -> npt.NDArray[Any]:
         """One column, a row for each worker; a view that is good until the next change."""
         return self._columns[name][: len(self.ids)]
+
+    def facts(self, rows: Rows | None = None) -> list[npt.NDArray[np.float64]]:
+        """`here_lat`, `here_lon`, `place_at`, `s_per_m`, `set_off_s` of some rows or of all; not to be written to."""
+        facts = self._facts[: len(self.ids)] if rows is None else self._facts.take(rows, axis=0)
+        return list(facts.T)
 
     def free(self) -> int:
         """How many are on duty and not busy."""
@@ -173,11 +178,16 @@ class Crew:
             for columns in (self._columns, self._having):
                 for name, column in columns.items():
                     columns[name] = np.concatenate((column, np.zeros_like(column)))
+            self._facts = np.concatenate((self._facts, np.zeros_like(self._facts)))
+            self._show_facts()
         self.ids.append(worker_id)
         self._skills.append(frozenset())
         self.row_of[worker_id] = row
         self._write(row, is_busy=False)
         return row
+
+    def _show_facts(self) -> None:
+        self._columns |= {name: self._facts[:, n] for n, name in enumerate(_FACTS)}
 
     def _locate_anew(self, row: int) -> None:
         """A position was written. What was too old when we last settled stays so; the rest shows when it is too old."""

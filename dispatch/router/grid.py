@@ -1,4 +1,4 @@
-"""Which rows lie near a place, without looking at all of them: cells of 1/256°, 434 m from south to north. Pure."""
+"""Which rows lie near a place, without looking at all of them: cells of 1/128°, 869 m from south to north. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Rows = npt.NDArray[np.intp]
 
-CELLS_PER_DEG = 256
+CELLS_PER_DEG = 128
 """A power of two, so that a degree times it is exact and no row falls between two cells."""
 CELLS_ROUND = 360 * CELLS_PER_DEG
 METRES_PER_DEG = math.radians(EARTH_RADIUS_M)

@@ -14,7 +14,7 @@ without a name), or `farther`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,7 +24,6 @@ from dispatch.router.sight import FRESH_S, Looked, Sight
 from dispatch.router.wish import Door, Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from dispatch.router.crew import Crew
@@ -63,17 +62,20 @@ def rank(crew: Crew, door: Door, wish: Wish, now: datetime, picks_max: int = SHO
     if not len(crew):
         return Ranking((), {}, ())
     sight = Sight(crew, door, wish, now)
-    looked = sight.look(max(picks_max, PICKS_SHOWN), SHOWN)
-    picks = looked.best(looked.pick_rank, max(picks_max, PICKS_SHOWN))
-    shown = set(picks[:PICKS_SHOWN])
-    nearest = looked.best(looked.nearness, SHOWN)
-    shown.update([at for at in nearest if at not in shown][: SHOWN - len(shown)])
-    teller = _Teller(sight, looked, is_placed=door.place is not None, first=picks[0] if picks else None)
-    told = {at: teller.candidate(at) for at in {*shown, *picks}}
+    looked, picks, nearest = sight.look(max(picks_max, PICKS_SHOWN), SHOWN)
+    shown = dict.fromkeys(picks[:PICKS_SHOWN])
+    for at in nearest:
+        if len(shown) < SHOWN:
+            shown[at] = None
+    told = _tell(sight, looked, list(dict.fromkeys((*picks, *shown))), is_placed=door.place is not None)
+    in_line = sorted((told[at] for at in shown), key=_place_in_line)
+    counts = dict(sight.counts)
+    for each in in_line:
+        counts[each.counted_as] -= 1
     return Ranking(
-        candidates=tuple(told[at] for at in sorted(shown, key=looked.place_in_line)),
-        counts=teller.counts(shown),
-        picks=tuple(told[at] for at in picks[:picks_max]),
+        candidates=tuple(each.candidate for each in in_line),
+        counts={name: count for name, count in counts.items() if count},
+        picks=tuple(told[at].candidate for at in picks[:picks_max]),
     )
 
 
@@ -83,59 +85,67 @@ def eta_s(crew: Crew, door: Door, worker_id: WorkerId, now: datetime) -> int:
     return round(float(Looked(Sight(crew, door, Wish(), now), row).eta_s[0]))
 
 
-class _Teller:
-    """Says of each worker looked at how soon, and why or why not; `first` is where the best pick is."""
+class _Told(NamedTuple):
+    """A worker's place in line, what counts them if they are not shown, and what is told."""
 
-    def __init__(self, sight: Sight, looked: Looked, *, is_placed: bool, first: int | None) -> None:
-        self._crew, self._wish, self._looked, self._sight = sight.crew, sight.wish, looked, sight
-        self._is_placed, self._first = is_placed, first
-        self._is_on_duty, self._is_busy = sight.crew.column("is_on_duty"), sight.crew.column("is_busy")
-        self._is_at_station = sight.crew.column("is_at_station")
+    is_off: bool
+    rank_s: float
+    worker_id: WorkerId
+    counted_as: str
+    candidate: Candidate
 
-    def candidate(self, at: int) -> Candidate:
-        looked, row = self._looked, int(self._looked.rows[at])
-        return Candidate(
-            worker_id=self._crew.ids[row],
-            eta_s=round(float(looked.eta_s[at])),
-            distance_m=int(looked.distance_m[at]) if self._is_placed else None,
-            is_eligible=bool(looked.is_eligible[at]),
-            reasons=self._reasons(at, row),
-        )
 
-    def _reasons(self, at: int, row: int) -> tuple[str, ...]:
-        worker_id, wish = self._crew.ids[row], self._wish
-        has = self._crew.skills_of(worker_id)
-        reasons = ["nearest"] if at == self._first else []
-        reasons.append("on_duty" if self._is_on_duty[row] else "off_duty")
-        if self._is_busy[row]:
-            reasons.append("busy")
-        if worker_id in wish.barred:
-            reasons.append("declined")
-        if worker_id in wish.penalties_s:
-            reasons.append("did_not_answer")
-        if not self._is_placed:
-            reasons.append("home_place_unknown")
-        reasons += [f"lacks_skill:{skill}" for skill in wish.skills if skill not in has]
-        return (*reasons, self._position(at, row))
+def _place_in_line(told: _Told) -> tuple[bool, float, WorkerId]:
+    return told[:3]
 
-    def _position(self, at: int, row: int) -> str:
-        if self._is_at_station[row]:
-            return "position_of_station"
-        return "position_stale" if self._looked.age_s[at] > FRESH_S else "position_fresh"
 
-    def counts(self, shown: Iterable[int]) -> dict[str, int]:
-        """Everybody who is not shown, by the first thing against them."""
-        others = dict(self._sight.counts)
-        for at in shown:
-            others[self._first_against(at)] -= 1
-        return {name: count for name, count in others.items() if count}
+def _tell(sight: Sight, looked: Looked, places: list[int], *, is_placed: bool) -> dict[int, _Told]:
+    """Says of the workers at some places among those looked at how soon, and why or why not; the best pick is first."""
+    crew, wish = sight.crew, sight.wish
+    at = np.array(places, np.intp)
+    rows = looked.rows[at]
+    columns = (
+        rows,
+        np.rint(looked.eta_s[at]).astype(np.int64),
+        looked.distance_m[at].astype(np.int64),
+        looked.rank_s[at],
+        looked.is_off[at],
+        looked.is_eligible[at],
+        crew.column("is_busy")[rows],
+        crew.column("is_at_station")[rows],
+        looked.age_s[at] > FRESH_S,
+        sight.is_lacking[rows],
+    )
+    told = {}
+    first = ["nearest"] if looked.is_eligible[at[0]] else []
+    for place, facts in zip(places, zip(*(each.tolist() for each in columns), strict=True), strict=True):
+        row, eta, distance_m, rank_s, is_off, is_eligible, is_busy, is_at_station, is_stale, is_lacking = facts
+        worker_id = crew.ids[row]
+        against, codes = "farther", ["on_duty"]
+        if not is_eligible or worker_id in wish.penalties_s:
+            against, codes = _codes(worker_id, wish, is_off=is_off, is_busy=is_busy, is_eligible=is_eligible)
+        if not is_placed:
+            codes.append("home_place_unknown")
+        if is_lacking:
+            has = crew.skills_of(worker_id)
+            codes += [f"lacks_skill:{skill}" for skill in wish.skills if skill not in has]
+        codes.append("position_of_station" if is_at_station else "position_stale" if is_stale else "position_fresh")
+        candidate = Candidate(worker_id, eta, distance_m if is_placed else None, is_eligible, (*first, *codes))
+        told[place] = _Told(is_off, rank_s, worker_id, against, candidate)
+        first = []
+    return told
 
-    def _first_against(self, at: int) -> str:
-        row = int(self._looked.rows[at])
-        if not self._is_on_duty[row]:
-            return "off_duty"
-        if self._is_busy[row]:
-            return "busy"
-        if self._crew.ids[row] in self._wish.barred:
-            return "declined"
-        return "farther" if self._looked.is_eligible[at] else "lacks_skill"
+
+def _codes(worker_id: WorkerId, wish: Wish, *, is_off: bool, is_busy: bool, is_eligible: bool) -> tuple[str, list[str]]:
+    """The first thing against a worker, and the codes of what there is to say of them and this call."""
+    against = "farther" if is_eligible else "lacks_skill"
+    codes = ["off_duty" if is_off else "on_duty"]
+    if worker_id in wish.barred:
+        against = "declined"
+        codes.append(against)
+    if is_busy:
+        against = "busy"
+        codes.insert(1, against)
+    if worker_id in wish.penalties_s:
+        codes.append("did_not_answer")
+    return "off_duty" if is_off else against, codes

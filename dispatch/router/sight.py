@@ -8,12 +8,12 @@ answer is that of ranking everybody. Where few are left to choose from, those fe
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dispatch.model import Place, Travel, WorkerId
+from dispatch.model import Place, Travel
 from dispatch.router.crew import DETOUR, SET_OFF_S, SPEED_M_PER_S, Crew
 from dispatch.router.grid import METRES_PER_DEG, Rows
 from dispatch.router.wish import Door, Wish, floors_s
@@ -53,14 +53,14 @@ class Looked:
     `pick_rank` is infinite for whoever is not eligible; `nearness` ranks everybody, those off duty behind.
     """
 
-    def __init__(self, sight: Sight, rows: Rows | slice) -> None:
-        crew, wish = sight.crew, sight.wish
-        self.rows: Rows = np.arange(len(crew)) if isinstance(rows, slice) else rows
-        self.distance_m = _distance_m(crew, rows, sight.place)
-        self.age_s = sight.now_s - crew.column("place_at")[rows]
-        drift_m = np.clip((self.age_s - FRESH_S) * SPEED_M_PER_S[Travel.WALK], 0, DRIFT_MAX_M)
-        s_per_m = crew.column("s_per_m")[rows]
-        travel_s = crew.column("set_off_s")[rows] + s_per_m * self.distance_m
+    def __init__(self, sight: Sight, rows: Rows | None = None) -> None:
+        crew = sight.crew
+        lat, lon, place_at, s_per_m, set_off_s = crew.facts(rows)
+        self.rows: Rows = np.arange(len(crew)) if rows is None else rows
+        self.distance_m = _distance_m(lat, lon, sight.place)
+        self.age_s = sight.now_s - place_at
+        drift_m = np.minimum(np.maximum((self.age_s - FRESH_S) * SPEED_M_PER_S[Travel.WALK], 0), DRIFT_MAX_M)
+        travel_s = set_off_s + s_per_m * self.distance_m
         self.eta_s = travel_s + sight.floors_s
         self.rank_s = np.rint((travel_s + s_per_m * drift_m) * 10) / 10
         if sight.place is None:
@@ -68,9 +68,9 @@ class Looked:
             self.rank_s[:] = 0
         for row, seconds in sight.penalty_s_of.items():
             self.rank_s[self.rows == row] += seconds
-        self.is_off = sight.is_off[rows]
-        self.is_eligible = sight.is_eligible[rows]
-        self.is_second = self.is_eligible & sight.is_lacking[rows] if wish.relax_skills else None
+        self.is_off = sight.is_off[self.rows]
+        self.is_eligible = sight.is_eligible[self.rows]
+        self.is_second = self.is_eligible & sight.is_lacking[self.rows] if sight.wish.relax_skills else None
         self.nearness: Floats = self.rank_s + BEHIND_S * self.is_off
         skilled_first = self.rank_s if self.is_second is None else self.rank_s + BEHIND_S * self.is_second
         self.pick_rank: Floats = np.where(self.is_eligible, skilled_first, np.inf)
@@ -85,8 +85,13 @@ class Looked:
         finite = [(rank, self._ids[self.rows[at]], at) for at in found if (rank := float(ranks[at])) != math.inf]
         return [at for _, _, at in sorted(finite)[:wanted]]
 
-    def place_in_line(self, at: int) -> tuple[bool, float, WorkerId]:
-        return bool(self.is_off[at]), float(self.rank_s[at]), self._ids[self.rows[at]]
+
+class Found(NamedTuple):
+    """Who was looked at, and where among them the best picks and the nearest are, each in order."""
+
+    looked: Looked
+    picks: list[int]
+    nearest: list[int]
 
 
 class Sight:
@@ -119,19 +124,19 @@ class Sight:
             "off_duty": off,
         }
 
-    def look(self, picks: int, nearest: int) -> Looked:
+    def look(self, picks: int, nearest: int) -> Found:
         """Look at as many as it takes to know the best picks and the nearest, of which so many are wanted."""
         if self.place is None:
-            return Looked(self, slice(None))
+            return _found(Looked(self), picks, nearest)
         always = self._few()
         radius_m = self.crew.radius_m(FIRST_LOOK)
         while (rows := self.crew.near(self.place, radius_m)) is not None:
-            looked = Looked(self, np.union1d(rows, always) if len(always) else rows)
-            wanted_m = self._radius_m(looked, picks, nearest)
+            found = _found(Looked(self, np.union1d(rows, always) if len(always) else rows), picks, nearest)
+            wanted_m = self._radius_m(found, picks, nearest)
             if wanted_m <= radius_m:
-                return looked
+                return found
             radius_m = wanted_m if wanted_m < math.inf else 2 * radius_m + 1
-        return Looked(self, slice(None))
+        return _found(Looked(self), picks, nearest)
 
     def _few(self) -> Rows:
         """Those of whom there are too few to be searched for."""
@@ -139,8 +144,9 @@ class Sight:
         few = [np.flatnonzero(flags) for count, flags in groups if 0 < count <= FEW]
         return np.concatenate(few) if few else np.zeros(0, np.intp)
 
-    def _radius_m(self, looked: Looked, picks: int, nearest: int) -> float:
+    def _radius_m(self, found: Found, picks: int, nearest: int) -> float:
         """How far one must look so that nobody unseen ranks before what is wanted; infinite if that cannot be told."""
+        looked = found.looked
         seen_eligible = _count(looked.is_eligible)
         seen_second = 0 if looked.is_second is None else _count(looked.is_second)
         seen_off = _count(looked.is_off)
@@ -149,26 +155,29 @@ class Sight:
         unseen_second = self._eligible - self._skilled - seen_second
         unseen_off = len(self.crew) - self._on - seen_off
         return max(
-            _reach_m(looked.pick_rank, picks, unseen_skilled, unseen_second),
-            _reach_m(looked.nearness, nearest, self._on - seen_on, unseen_off),
+            _reach_m(looked.pick_rank[found.picks[-1:]], picks - len(found.picks), unseen_skilled, unseen_second),
+            _reach_m(looked.nearness[found.nearest[-1:]], nearest - len(found.nearest), self._on - seen_on, unseen_off),
         )
 
 
-def _reach_m(ranks: Floats, wanted: int, unseen: int, unseen_behind: int) -> float:
-    """From how many metres on nobody unseen ranks before the last one wanted, nor beside them."""
+def _found(looked: Looked, picks: int, nearest: int) -> Found:
+    return Found(looked, looked.best(looked.pick_rank, picks), looked.best(looked.nearness, nearest))
+
+
+def _reach_m(last_rank: Floats, missing: int, unseen: int, unseen_behind: int) -> float:
+    """From how many metres on nobody unseen ranks before the last one found, nor beside them."""
     if not unseen and not unseen_behind:
         return 0.0
-    if len(ranks) < wanted:
+    if missing:
         return math.inf
-    last_s = float(np.partition(ranks, wanted - 1)[wanted - 1]) + ROUNDING_S
+    last_s = float(last_rank[0]) + ROUNDING_S
     if not unseen:
         last_s -= BEHIND_S
     return max(0.0, *((last_s - set_off_s) / s_per_m for set_off_s, s_per_m in _WAYS))
 
 
-def _distance_m(crew: Crew, rows: Rows | slice, place: Place | None) -> Floats:
+def _distance_m(lat: Floats, lon: Floats, place: Place | None) -> Floats:
     """Crow-fly metres; a flat earth is right to 0.1 % over the 50 km that a worker might travel."""
-    lat, lon = crew.column("here_lat")[rows], crew.column("here_lon")[rows]
     if place is None:
         return np.zeros(len(lat))
     east = lon - place.lon

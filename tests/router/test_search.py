@@ -63,7 +63,7 @@ def test_the_answer_is_that_of_ranking_everybody(
 @pytest.mark.parametrize("busy", [0.0, 0.3, 0.97], ids=["all_free", "some_busy", "few_free"])
 def test_most_are_never_looked_at(busy: float) -> None:
     town = Town(1, 4_000, CITY, 0.15, (0.1, busy, 0.7))
-    looked = Sight(town.crew, Door(CITY), Wish(skills=("first_aid",)), town.now).look(6, 12)
+    looked = Sight(town.crew, Door(CITY), Wish(skills=("first_aid",)), town.now).look(6, 12).looked
     assert 12 <= len(looked.rows) < 1_500
 
 
