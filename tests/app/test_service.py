@@ -114,8 +114,8 @@ async def test_a_second_one_stands_by_and_takes_over(dsn: str, broker: Mosquitto
     await register(dsn)
     settings = settings_for(dsn, broker, centre)
     async with running(replaced(settings, instance="two"), SystemClock()) as second:
+        await until_role(second.service, "leader")
         async with running(settings, SystemClock()) as first:
-            await until_role(second.service, "leader")
             await until_role(first.service, "standby")
             assert (await ask(first, "/readyz"))[0] == 200
             await press_is_stored(first, "a1")
