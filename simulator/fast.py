@@ -286,7 +286,7 @@ class FastTown:
         incident, assignment_id = self._held[worker_id]
         assignment = incident.assignment(assignment_id)
         part = Part(incident, assignment, Background({}, {}, {}, {})) if assignment else None
-        return worker_view(self._workers[worker_id], part, self._clock.now())
+        return worker_view(self._workers[worker_id], part, self._clock.now(), "UTC")
 
     def _worker_looks(self, worker_id: WorkerId) -> None:
         if worker_id not in self._held:

@@ -42,7 +42,7 @@ log = logs.get("board")
 def make_board(deps: BoardDeps) -> Board:
     """The parts behind the handlers; the feed is rung after each commit of this process."""
     shelf = deps.engine.shelf
-    phones = Phones(deps.database, deps.clock, shelf)
+    phones = Phones(deps.database, deps.clock, shelf, deps.time_zone)
 
     def centre(parked: int, stations: int) -> Centre:
         return Centre(deps.centre_id, deps.time_zone, deps.is_leading(), parked, stations)

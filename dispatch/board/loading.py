@@ -95,7 +95,7 @@ def homes_of(incidents: Iterable[Incident]) -> set[HomeId]:
 
 
 async def load_views(
-    connection: Connection, shelf: PolicyShelf, worker_ids: Collection[WorkerId], now: datetime
+    connection: Connection, shelf: PolicyShelf, worker_ids: Collection[WorkerId], now: datetime, time_zone: str
 ) -> dict[WorkerId, WorkerView]:
     """What the phones of these workers show; an unknown worker is absent."""
     held = await viewing.last_parts_of_workers(connection, worker_ids, now - ENDED_SHOWN_FOR)
@@ -107,7 +107,7 @@ async def load_views(
     graver = await viewing.graver_at(connection, ids) if ids else {}
     parts = _Parts({each.id: each for each in incidents}, background, contacts, graver)
     return {
-        worker_id: worker_view(standings[worker_id].worker, parts.of(held.get(worker_id)), now)
+        worker_id: worker_view(standings[worker_id].worker, parts.of(held.get(worker_id)), now, time_zone)
         for worker_id in worker_ids
         if worker_id in standings
     }

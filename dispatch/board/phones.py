@@ -50,10 +50,11 @@ class Phone:
 class Phones:
     """All open pages of workers in this process."""
 
-    def __init__(self, database: Database, clock: Clock, shelf: PolicyShelf) -> None:
+    def __init__(self, database: Database, clock: Clock, shelf: PolicyShelf, time_zone: str) -> None:
         self._database = database
         self._clock = clock
         self._shelf = shelf
+        self._time_zone = time_zone
         self._open: defaultdict[WorkerId, set[Phone]] = defaultdict(set)
         self._turn = asyncio.Lock()
 
@@ -67,7 +68,7 @@ class Phones:
     async def view(self, worker_id: WorkerId) -> WorkerView:
         """What a worker's page shows now. Raises NotFound if the register has no such worker any more."""
         async with self._database.connection() as connection:
-            views = await load_views(connection, self._shelf, [worker_id], self._clock.now())
+            views = await load_views(connection, self._shelf, [worker_id], self._clock.now(), self._time_zone)
         if worker_id not in views:
             raise NotFound("no_such_worker", worker_id=worker_id)
         return views[worker_id]
@@ -92,7 +93,7 @@ class Phones:
         if not wanted:
             return
         async with self._turn:
-            views = await load_views(connection, self._shelf, wanted, self._clock.now())
+            views = await load_views(connection, self._shelf, wanted, self._clock.now(), self._time_zone)
         for worker_id, view in views.items():
             frame = _encode(view)
             for phone in self._open.get(worker_id, ()):

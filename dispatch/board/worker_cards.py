@@ -33,13 +33,14 @@ class Part(msgspec.Struct, frozen=True):
     graver_at: datetime | None = None
 
 
-def worker_view(worker: Worker, part: Part | None, now: datetime) -> WorkerView:
-    """Everything a worker's page shows."""
+def worker_view(worker: Worker, part: Part | None, now: datetime, time_zone: str) -> WorkerView:
+    """Everything a worker's page shows; `time_zone` is the centre's, by its IANA name."""
     live = part if part and part.assignment.state in LIVE else None
     ended = part.assignment if part and not live else None
     says_why = ended is not None and ended.state in ENDED_BY_OTHERS and _is_fresh(ended, now)
     return WorkerView(
         server_now=now,
+        time_zone=time_zone,
         worker=worker_card(worker, live.assignment.state if live else None, live.incident.id if live else None),
         is_on_duty=worker.is_on_duty,
         call=_call(live, now) if live else None,
@@ -71,6 +72,7 @@ def _call(part: Part, now: datetime) -> WorkerCall:
         people=card.people if is_accepted else tuple(_asked_about(each) for each in card.people),
         address=card.address,
         place=card.place,
+        is_known_home=card.is_known_home,
         access=access if is_accepted else Access(floor=access.floor, has_lift=access.has_lift),
         contacts=tuple(contact_card(each) for each in part.contacts) if is_accepted else (),
         cancelled_at=incident.cancelled_at,

@@ -36,6 +36,7 @@ class WorkerCall(msgspec.Struct, frozen=True):
     people: tuple[PersonCard, ...]
     address: str
     place: Place | None
+    is_known_home: bool
     access: Access | None
     contacts: tuple[ContactCard, ...]
     cancelled_at: datetime | None
@@ -44,10 +45,12 @@ class WorkerCall(msgspec.Struct, frozen=True):
 
 class WorkerView(msgspec.Struct, frozen=True, tag="view"):
     """All that a worker's page shows; sent whole at each change. `ended` says why the last call went away, if it did;
-    `ended_offer_id` is that call's, since a late yes or an arrival after all still counts.
+    `ended_offer_id` is that call's, since a late yes or an arrival after all still counts. `time_zone` is the centre's,
+    in which the page shows times, whatever the phone's own.
     """
 
     server_now: datetime
+    time_zone: str
     worker: WorkerCard
     is_on_duty: bool
     call: WorkerCall | None

@@ -177,7 +177,7 @@ def test_a_masked_card_has_no_place_to_find(policies: Policies) -> None:
 
 
 def test_a_phone_without_a_call_shows_none() -> None:
-    view = worker_view(WORKER, None, datetime(2026, 3, 1, tzinfo=UTC))
+    view = worker_view(WORKER, None, datetime(2026, 3, 1, tzinfo=UTC), "Asia/Shanghai")
     assert (view.call, view.ended, view.worker.state) == (None, None, "free")
 
 
@@ -185,5 +185,5 @@ def test_a_call_the_worker_gave_back_is_not_explained_to_them(policies: Policies
     call = Call(policies)
     call.accept()
     incident = call.tell(ev.OfferDeclined(OFFER, "W1", "unwell"))
-    view = worker_view(WORKER, Part(incident, incident.assignments[0], BACKGROUND), START)
+    view = worker_view(WORKER, Part(incident, incident.assignments[0], BACKGROUND), START, "Asia/Shanghai")
     assert (view.call, view.ended) == (None, None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from dispatch.board import values
 from dispatch.board.cards import NEXT_CODES
 from dispatch.board.worker_cards import ASKED_WHEN_OVERDUE
+from dispatch.health import thresholds
 from dispatch.incident import events as ev
 from dispatch.incident.policy import Target
 from dispatch.incident.states import LIVE, AssignmentState, IncidentState
@@ -125,17 +126,15 @@ def _texts(node: ast.AST) -> set[str]:
 
 
 def _candidate_reasons() -> set[str]:
-    found = set(nearest._COUNTED_AS)
+    found: set[str] = set()
     for tree in trees("router"):
         for node in ast.walk(tree):
             if isinstance(node, ast.keyword) and node.arg == "counts" and isinstance(node.value, ast.Dict):
                 found |= _texts_of_keys(node.value)
-            if isinstance(node, ast.FunctionDef) and node.name == "_reasons":
-                found |= {
-                    text for each in ast.walk(node) if isinstance(each, ast.Dict) for text in _texts_of_keys(each)
-                }
-            if isinstance(node, ast.FunctionDef) and node.name == "_position":
-                found |= {text for each in ast.walk(node) if isinstance(each, ast.Return) for text in _texts(each)}
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "attr", "") == "counts":
+                found |= _texts_of_keys(node.value) if isinstance(node.value, ast.Dict) else set()
+            if isinstance(node, ast.FunctionDef) and node.name in {"_reasons", "_position", "_first_against"}:
+                found |= {text for text in _texts(node) if text.replace("_", "").isalpha()}
     return found
 
 
@@ -164,7 +163,7 @@ def all_codes() -> Codes:
     codes["log"] = set(logged())
     codes["notice"] = _of("NotifyOperators", 0, "code")
     codes["refusal"] = refused()
-    codes["flaw"] = _flaws()
+    codes["flaw"] = _flaws() | {f"{name}_{side}" for name in thresholds.DEFAULTS for side in ("low", "high")}
     codes["candidate"] = _candidate_reasons() | {"lacks_skill"}
     codes["by"] = {"router", "clock", "rules", "policy"}
     return dict(codes)

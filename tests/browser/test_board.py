@@ -146,6 +146,40 @@ async def test_no_code_is_left_without_words(centre_running: Centre, language: s
     await expect(page.locator("html")).to_have_attribute("lang", expected)
 
 
+async def test_an_english_browser_reads_english_before_anybody_signs_in(centre_running: Centre) -> None:
+    page = await centre_running.page(language="en")
+    await page.goto(f"{centre_running.url}/board")
+    await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+async def test_nobody_is_told_minutes_to_an_address_that_nobody_knows(centre_running: Centre) -> None:
+    page = await centre_running.board()
+    phone = await centre_running.phone("W1")
+    await centre_running.press("nowhere")
+    await page.locator(".row-take").click()
+    await expect(phone.locator(".offer-eta")).to_contain_text("地址不详，先问清")
+    call = page.locator(".row", has_text="未登记终端")
+    await call.locator(".row-main").click()
+    await expect(page.locator(".assignment").first).to_contain_text("地址不详，先问清")
+    await expect(page.locator(".timeline")).to_contain_text("派单给 张伟")
+    for part in (call.locator(".row-owner"), page.locator(".crew"), page.locator(".timeline"), phone.locator(".offer")):
+        assert "分钟" not in await part.inner_text()
+
+
+async def test_in_one_column_a_call_brings_its_detail_into_view_and_leads_back(centre_running: Centre) -> None:
+    page = await centre_running.board(size=PHONE)
+    for terminal in ("T1", "T2", "T3"):
+        await centre_running.press(terminal)
+    await expect(page.locator(".row")).to_have_count(3)
+    await row(page, "林玉珍").locator(".row-main").click()
+    await expect(page.locator(".detail-head")).to_be_in_viewport()
+    await expect(page.locator(".detail")).to_be_focused()
+    await page.get_by_role("button", name="回到呼叫列表").click()
+    await expect(row(page, "林玉珍")).to_be_in_viewport()
+    await expect(row(page, "林玉珍").locator(".row-main")).to_be_focused()
+
+
 async def test_nothing_is_cut_off_on_a_narrow_screen(centre_running: Centre) -> None:
     page = await centre_running.board(size=PHONE)
     await centre_running.press("T1")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import expect
 
+from dispatch.clock import SystemClock
 from tests.browser.conftest import PHONE
 from tests.browser.test_board import CODE, row, say_all
 
@@ -53,11 +56,15 @@ async def test_a_call_from_the_press_to_the_close(centre_running: Centre) -> Non
     await phone.get_by_role("radio", name="已上门处理").click()
     await phone.get_by_role("button", name="完成：已上门处理").click()
     await expect(phone.locator(".idle")).to_contain_text("等待派单")
+    await expect(row(board, "王秀兰").locator(".state-helped")).to_have_text("待结束")
+    await expect(board.locator(".counts li", has_text="待结束")).to_have_text("1 待结束")
+    await expect(board.locator(".counts li", has_text="等待派人")).to_have_text("0 等待派人")
     await expect(board.locator(".timeline")).to_contain_text("张伟 完成：已上门处理")
     await board.get_by_role("button", name="结束呼叫…").click()
     await board.get_by_text("已上门处理", exact=True).last.click()
     await board.get_by_role("button", name="确认结束：已上门处理").click()
     await expect(board.locator(".timeline")).to_contain_text("李敏 结束呼叫：已上门处理")
+    await expect(board.locator(".notice").last).to_have_text(re.compile(r"呼叫 #\d+ 已结束：已上门处理"))
     await expect(row(board, "王秀兰")).to_have_count(0)
     await board.locator(".group-closed .fold").click()
     await expect(row(board, "王秀兰").first).to_contain_text("已上门处理")
@@ -91,6 +98,17 @@ async def test_a_tap_without_a_network_is_kept_through_a_reload_and_sent_later(c
     await expect(row(board, "王秀兰")).to_contain_text("在路上")
 
 
+async def test_a_phone_set_to_another_zone_shows_the_centres_time(centre_running: Centre) -> None:
+    phone = await centre_running.phone("W1", timezone_id="America/New_York")
+    await centre_running.press("T1")
+    await phone.get_by_role("button", name="接单").click()
+    said = re.search(r"(\d\d):(\d\d):\d\d 前出发", await phone.locator(".next-step .quiet").inner_text())
+    assert said is not None
+    now = SystemClock().now().astimezone(ZoneInfo("Asia/Shanghai"))
+    ahead_min = (int(said[1]) * 60 + int(said[2]) - now.hour * 60 - now.minute) % (24 * 60)
+    assert ahead_min < 60
+
+
 async def test_off_duty_and_on_again(centre_running: Centre) -> None:
     board, phone = await centre_running.board(), await centre_running.phone("W3")
     await expect(phone.locator(".idle")).to_contain_text("你已下班")
@@ -103,7 +121,11 @@ async def test_off_duty_and_on_again(centre_running: Centre) -> None:
 
 
 async def test_the_phone_speaks_english_too(centre_running: Centre) -> None:
-    phone = await centre_running.phone("W2", language="en")  # the service remembers it; no other test opens W2
+    phone = await centre_running.phone("W2", language="en")
+    await expect(phone.locator(".idle")).to_contain_text("Waiting for a call")
+    await phone.get_by_role("button", name="Change language").click()
+    await phone.reload()
+    await expect(phone.locator(".idle")).to_contain_text("等待派单")  # what was chosen by hand stays
     await phone.get_by_role("button", name="切换语言").click()
     await centre_running.press("T1")
     await expect(phone.get_by_role("button", name="ACCEPT")).to_be_visible()

@@ -17,19 +17,23 @@ from tests.browser import codes
 
 WEB = Path(messages.__file__).parent / "web"
 LANGUAGES = ("zh", "en")
-PRINT = "console.log(JSON.stringify({ zh: (await import('./zh.ts')).zh, en: (await import('./en.ts')).en }))"
+TABLES = "{ zh: (await import('./zh.ts')).zh, en: (await import('./en.ts')).en }"
 REASONS = ("ended", "decline", "outcome", "refusal")
 """Where the pages look for why an assignment ended."""
 
 Table = dict[str, Any]
 
 
+def run(expression: str, folder: Path) -> Any:
+    """The value of an expression of the pages' own language."""
+    node, _ = node_and_npm()
+    words = [str(node), "--no-warnings", "--input-type=module", "--eval", f"console.log(JSON.stringify({expression}))"]
+    return json.loads(subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True).stdout)
+
+
 @pytest.fixture(scope="module")
 def tables() -> dict[str, Table]:
-    node, _ = node_and_npm()
-    words = [str(node), "--no-warnings", "--input-type=module", "--eval", PRINT]
-    said = subprocess.run(words, cwd=WEB / "src" / "words", check=True, capture_output=True, text=True).stdout
-    read: dict[str, Table] = json.loads(said)
+    read: dict[str, Table] = run(TABLES, WEB / "src" / "words")
     return read
 
 
@@ -79,6 +83,27 @@ def test_both_languages_fill_in_the_same_facts(tables: dict[str, Table]) -> None
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_words_are_empty(tables: dict[str, Table], language: str) -> None:
     assert not [name for name, value in leaves(tables[language]).items() if not value.strip()]
+
+
+# --- what the pages decide by themselves ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "card"),
+    [
+        ("helped", {"assignments": ["finished"]}),
+        ("helped", {"assignments": ["declined", "finished", "lapsed"]}),
+        ("waiting", {"assignments": []}),
+        ("waiting", {"assignments": ["lapsed"]}),
+        ("waiting", {"assignments": ["finished"], "wants": 1}),
+        ("en_route", {"assignments": ["finished", "en_route"], "state": "en_route"}),
+        ("closed", {"assignments": ["finished"], "state": "closed", "closed_at": "2026-03-01T00:00:00Z"}),
+    ],
+)
+def test_a_call_that_was_helped_is_not_said_to_wait(said: str, card: Table) -> None:
+    whole: Table = {"state": "waiting", "closed_at": None, "wants": 0} | card
+    whole["assignments"] = [{"state": state} for state in card["assignments"]]
+    assert run(f"(await import('./board/stage.ts')).stageOf({json.dumps(whole)})", WEB / "src") == said
 
 
 # --- the pages' types -------------------------------------------------------------------------------------------------

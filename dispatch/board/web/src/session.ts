@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals';
 import { Refused, request } from './api/request.ts';
 import type { Who } from './api/types.ts';
-import { chooseLanguage, isLanguage, type Language } from './words/words.ts';
+import { isLanguage, type Language, speak } from './words/words.ts';
 
 /** Undefined until the service has been asked, null when nobody is signed in. */
 export const who = signal<Who | null | undefined>(undefined);
@@ -52,6 +52,7 @@ export async function rememberLanguage(language: Language): Promise<void> {
 }
 
 function welcome(answer: Who): void {
-  if (isLanguage(answer.language)) chooseLanguage(answer.language);
+  // A worker has no account to keep a language in: the phone's own choice, or what it speaks, holds.
+  if (answer.worker_id === null && isLanguage(answer.language)) speak(answer.language);
   who.value = answer;
 }

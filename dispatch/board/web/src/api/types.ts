@@ -253,6 +253,7 @@ export interface WorkerCall {
   people: PersonCard[];
   address: string;
   place: Place | null;
+  is_known_home: boolean;
   access: Access | null;
   contacts: ContactCard[];
   cancelled_at: string | null;
@@ -262,6 +263,7 @@ export interface WorkerCall {
 export interface WorkerView {
   type: 'view';
   server_now: string;
+  time_zone: string;
   worker: WorkerCard;
   is_on_duty: boolean;
   call: WorkerCall | null;

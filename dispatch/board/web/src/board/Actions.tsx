@@ -39,7 +39,7 @@ function ActionButton({ card, path, icon, said, isMain = false }: ActionProps) {
   const isSending = sending.value.has(keyOf(card.incident_id, path));
   const classes = ['button', isMain ? 'button-main' : '', isSending ? 'sending' : ''];
   return (
-    <button type="button" class={classes.join(' ')} disabled={isSending} onClick={() => void act(card.incident_id, path, {}, said)}>
+    <button type="button" class={classes.join(' ')} disabled={isSending} onClick={() => void act(card.incident_id, path, {})}>
       <Icon name={icon} size={16} /> {isSending ? words.value.sending : said}
     </button>
   );
@@ -51,7 +51,7 @@ function RaiseMenu({ card }: { card: IncidentCard }) {
   const raise = (event: Event & { currentTarget: HTMLSelectElement }): void => {
     const kind = event.currentTarget.value;
     event.currentTarget.value = '';
-    if (kind) void act(card.incident_id, 'raise', { kind }, `${text.raise} ${sayCode('kind', kind)}`);
+    if (kind) void act(card.incident_id, 'raise', { kind }, sayCode('kind', kind));
   };
   if (card.band === 0) return null;
   return (

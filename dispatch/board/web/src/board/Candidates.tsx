@@ -3,7 +3,7 @@
 import type { CandidateCard, IncidentCard } from '../api/types.ts';
 import { Icon } from '../parts/Icon.tsx';
 import { StateMark } from '../parts/StateMark.tsx';
-import { sayCounts } from '../words/say.ts';
+import { isFindable, sayCounts, sayEta } from '../words/say.ts';
 import { clockTime, distance, etaMinutes } from '../words/times.ts';
 import { fill, sayCode, words } from '../words/words.ts';
 import { act, keyOf, sending } from './actions.ts';
@@ -27,6 +27,7 @@ export function Candidates({ card }: { card: IncidentCard }) {
           <Icon name="refresh" size={15} /> {text.refresh}
         </button>
       </div>
+      {!isFindable(card) && <p class="warn-text rest">{sayEta(card, 0)}</p>}
       {shown && others.length === 0 && <p class="empty quiet">{text.candidatesNone}</p>}
       <ol class="candidate-list">
         {others.map((each, index) => (
@@ -44,7 +45,7 @@ function Candidate({ card, candidate, isBest }: { card: IncidentCard; candidate:
   const isFree = candidate.state === 'free';
   return (
     <li class={candidate.is_eligible ? 'candidate' : 'candidate not-eligible'}>
-      <span class="candidate-eta">{candidate.eta_s === null ? '—' : etaMinutes(candidate.eta_s)}</span>
+      <span class="candidate-eta">{candidate.eta_s === null || !isFindable(card) ? '—' : etaMinutes(candidate.eta_s)}</span>
       <span class="candidate-who">
         <b>{candidate.name}</b>
         {isBest && <span class="tag tag-good">{text.best}</span>}
@@ -73,7 +74,7 @@ export function OfferButton({ card, workerId, name, isMain = false }: OfferProps
   const text = words.value.detail;
   const isSending = sending.value.has(keyOf(card.incident_id, 'assign', workerId));
   const said = fill(text.offerTo, { name });
-  const offer = (): void => void act(card.incident_id, 'assign', { worker_id: workerId }, said, workerId);
+  const offer = (): void => void act(card.incident_id, 'assign', { worker_id: workerId }, name, workerId);
   return (
     <button type="button" class={isMain ? 'button button-main' : 'button'} aria-label={said} disabled={isSending} onClick={offer}>
       {isSending ? words.value.sending : text.offer}

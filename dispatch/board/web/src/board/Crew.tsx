@@ -4,7 +4,8 @@ import type { AssignmentCard, IncidentCard } from '../api/types.ts';
 import { Countdown } from '../parts/Countdown.tsx';
 import { Icon } from '../parts/Icon.tsx';
 import { StateMark } from '../parts/StateMark.tsx';
-import { clockTime, etaMinutes } from '../words/times.ts';
+import { isFindable, sayNear } from '../words/say.ts';
+import { clockTime } from '../words/times.ts';
 import { fill, sayAny, words } from '../words/words.ts';
 import { act } from './actions.ts';
 import { Candidates } from './Candidates.tsx';
@@ -51,31 +52,36 @@ function CrewOf({ card }: { card: IncidentCard }) {
   );
 }
 
-function Assignment({ card, assignment }: { card: IncidentCard; assignment: AssignmentCard }) {
+interface Props {
+  card: IncidentCard;
+  assignment: AssignmentCard;
+}
+
+function Assignment({ card, assignment }: Props) {
   const isLive = LIVE.includes(assignment.state);
   return (
     <li class={isLive ? 'assignment' : 'assignment assignment-ended'}>
       <div class="assignment-head">
         <b>{assignment.worker_name}</b>
         <StateMark group="assignment" code={assignment.state} />
-        <Remark assignment={assignment} />
+        <Remark card={card} assignment={assignment} />
         <span class="spacer" />
         {isLive && assignment.due_at && (
           <Countdown next={{ at: assignment.due_at, code: NEXT_OF[assignment.state] ?? '', facts: { worker_name: assignment.worker_name } }} />
         )}
         {isLive && <Reach card={card} assignment={assignment} />}
       </div>
-      {isLive && assignment.state !== 'offered' && <Track assignment={assignment} />}
+      {isLive && assignment.state !== 'offered' && <Track card={card} assignment={assignment} />}
     </li>
   );
 }
 
-function Remark({ assignment }: { assignment: AssignmentCard }) {
+function Remark({ card, assignment }: Props) {
   const text = words.value.detail;
   const { state, end_reason: reason } = assignment;
   if (state === 'offered') {
     const seen = assignment.seen_at ? text.seen : text.unseen;
-    return <span class="quiet">{`≈ ${etaMinutes(assignment.eta_s)} · ${seen}`}</span>;
+    return <span class="quiet">{`${sayNear(card, assignment.eta_s)} · ${seen}`}</span>;
   }
   if (reason && reason !== state) return <span class="quiet">{sayAny(['ended', 'decline', 'outcome', 'refusal'], reason)}</span>;
   if (assignment.offered_by !== 'router' && assignment.offered_by !== 'rules') {
@@ -84,10 +90,10 @@ function Remark({ assignment }: { assignment: AssignmentCard }) {
   return null;
 }
 
-function Reach({ card, assignment }: { card: IncidentCard; assignment: AssignmentCard }) {
+function Reach({ card, assignment }: Props) {
   const text = words.value.detail;
   const { worker_name: name, worker_phone: phone, offer_id: offerId } = assignment;
-  const release = (): void => void act(card.incident_id, 'release', { offer_id: offerId }, fill(text.releaseFrom, { name }), offerId);
+  const release = (): void => void act(card.incident_id, 'release', { offer_id: offerId }, name, offerId);
   return (
     <>
       {phone && (
@@ -105,7 +111,7 @@ function Reach({ card, assignment }: { card: IncidentCard; assignment: Assignmen
 }
 
 /** The five stages with their times; the one that comes next shows what is expected. */
-function Track({ assignment }: { assignment: AssignmentCard }) {
+function Track({ card, assignment }: Props) {
   const steps = words.value.detail.steps;
   const reached: [keyof typeof steps, string | null][] = [
     ['offered', assignment.offered_at],
@@ -119,7 +125,7 @@ function Track({ assignment }: { assignment: AssignmentCard }) {
       {reached.map(([step, at]) => (
         <li key={step} class={at ? 'reached' : ''}>
           <span class="track-name">{steps[step]}</span>
-          <span class="track-time">{at ? clockTime(at) : step === 'on_scene' ? `≈ ${etaMinutes(assignment.eta_s)}` : '—'}</span>
+          <span class="track-time">{at ? clockTime(at) : step === 'on_scene' && isFindable(card) ? sayNear(card, assignment.eta_s) : '—'}</span>
         </li>
       ))}
     </ol>

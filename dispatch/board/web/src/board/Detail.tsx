@@ -11,9 +11,11 @@ import { fill, sayCode, words } from '../words/words.ts';
 import { Actions } from './Actions.tsx';
 import { Access, Contacts, People, Readings } from './Home.tsx';
 import { NoteForm } from './NoteForm.tsx';
+import { backToCalls } from './choose.ts';
 import { detail } from './detail.ts';
 import { RowTags } from './QueueRow.tsx';
 import { mayAct } from './rights.ts';
+import { stageOf } from './stage.ts';
 import { chosen, chosenId } from './state.ts';
 import { Timeline } from './Timeline.tsx';
 
@@ -21,7 +23,7 @@ export function Detail() {
   const card = chosen.value;
   const full = useComputed(() => (detail.value?.card.incident_id === chosenId.value ? detail.value : null)).value;
   return (
-    <section class="panel detail" aria-label={words.value.detail.title}>
+    <section class="panel detail" tabIndex={-1} aria-label={words.value.detail.title}>
       {card ? <Chosen key={card.incident_id} card={card} full={full} /> : <Nothing />}
     </section>
   );
@@ -54,6 +56,9 @@ function Head({ card }: { card: IncidentCard }) {
   const answered = card.answered_by ? fill(text.answeredBy, { name: card.answered_by }) : text.notAnswered;
   return (
     <div class="detail-head">
+      <button type="button" class="button back-to-calls" onClick={backToCalls}>
+        <Icon name="up" size={16} /> {text.backToCalls}
+      </button>
       <div class="detail-title">
         <BandChip band={card.band} big />
         <h2>
@@ -63,7 +68,7 @@ function Head({ card }: { card: IncidentCard }) {
         {card.next && <Countdown next={card.next} />}
       </div>
       <p class="detail-line">
-        <StateMark group="state" code={card.state} />
+        <StateMark group="state" code={stageOf(card)} />
         {card.outcome && <b>{sayCode('outcome', card.outcome)}</b>}
         <span class="quiet">{fill(text.openedAt, { time: clockTime(card.opened_at) })}</span>
         <span class={card.answered_by ? 'quiet' : 'warn-text'}>{answered}</span>
@@ -80,7 +85,7 @@ function Rest({ full }: { full: IncidentDetail }) {
       <Access access={full.access} />
       <Readings readings={full.readings} />
       {mayAct.value && <NoteForm incidentId={full.card.incident_id} />}
-      <Timeline lines={full.timeline} notes={full.notes} />
+      <Timeline card={full.card} lines={full.timeline} notes={full.notes} />
     </>
   );
 }

@@ -9,9 +9,10 @@ import { now } from '../ticker.ts';
 import { clockTime } from '../words/times.ts';
 import { fill, sayCode, words } from '../words/words.ts';
 import { Connection } from './Connection.tsx';
+import { stageOf } from './stage.ts';
 import { centre, incidents } from './state.ts';
 
-const COUNTED = ['unanswered', 'waiting', 'offered', 'accepted', 'en_route', 'on_scene'] as const;
+const COUNTED = ['unanswered', 'waiting', 'offered', 'accepted', 'en_route', 'on_scene', 'helped'] as const;
 
 const counts = computed(() => {
   const found = new Map<string, number>(COUNTED.map((state) => [state, 0]));
@@ -19,7 +20,7 @@ const counts = computed(() => {
   for (const each of incidents.value.values()) {
     if (each.closed_at !== null) continue;
     if (each.answered_at === null) add('unanswered');
-    add(each.state);
+    add(stageOf(each));
   }
   return found;
 });
@@ -52,7 +53,7 @@ function Parked() {
   const n = centre.value?.parked ?? 0;
   if (n === 0) return null;
   return (
-    <span class="tag tag-warn">
+    <span class="tag tag-warn" title={words.value.link.parkedWhy}>
       <Icon name="unreadable" size={15} /> {fill(words.value.link.parked, { n })}
     </span>
   );

@@ -37,7 +37,7 @@ export function NewCall({ onClose }: { onClose: () => void }) {
         <textarea rows={2} maxLength={4000} aria-label={text.note} placeholder={text.note} value={note.value} onInput={(event) => (note.value = event.currentTarget.value)} />
         <div class="form-buttons">
           <button type="button" class="button" onClick={onClose}>
-            {words.value.close}
+            {words.value.cancel}
           </button>
           <button type="submit" class="button button-main" disabled={!where.value || isSending.value}>
             {isSending.value ? words.value.sending : text.submit}

@@ -11,7 +11,7 @@ export function NoteForm({ incidentId }: { incidentId: string }) {
   const save = async (event: Event): Promise<void> => {
     event.preventDefault();
     const written = content.value.trim();
-    if (written && (await act(incidentId, 'note', { content: written }, text.note))) content.value = '';
+    if (written && (await act(incidentId, 'note', { content: written }))) content.value = '';
   };
   return (
     <form class="note-form" onSubmit={(event) => void save(event)}>

@@ -3,10 +3,10 @@
 import { signal } from '@preact/signals';
 import { Icon } from '../parts/Icon.tsx';
 import { fill, words } from '../words/words.ts';
+import { choose } from './choose.ts';
 import { hold, isBehind, letGo, shown, waiting } from './order.ts';
 import { QueueRow } from './QueueRow.tsx';
 import { mayAct } from './rights.ts';
-import { chosenId } from './state.ts';
 
 /** In a flood of thousands nobody reads on from here; the page must stay quick. */
 const ROWS_MOST = 100;
@@ -82,7 +82,7 @@ function NewWaiting() {
   if (first === undefined) return null;
   const show = (): void => {
     letGo();
-    chosenId.value = first;
+    choose(first);
   };
   return (
     <div class="new-waiting" role="alert">

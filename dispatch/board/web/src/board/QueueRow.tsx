@@ -4,11 +4,13 @@ import type { IncidentCard } from '../api/types.ts';
 import { BandChip, grade } from '../parts/BandChip.tsx';
 import { Countdown } from '../parts/Countdown.tsx';
 import { KindMark, StateMark } from '../parts/StateMark.tsx';
-import { sayPeople } from '../words/say.ts';
-import { clockTime, etaMinutes } from '../words/times.ts';
+import { sayEta, sayPeople } from '../words/say.ts';
+import { clockTime } from '../words/times.ts';
 import { fill, list, sayCode, words } from '../words/words.ts';
 import { act, keyOf, sending } from './actions.ts';
+import { choose } from './choose.ts';
 import { mayAct } from './rights.ts';
+import { stageOf } from './stage.ts';
 import { chosenId, incidents } from './state.ts';
 
 const COMING = ['accepted', 'en_route', 'on_scene'];
@@ -20,7 +22,7 @@ export function QueueRow({ id }: { id: string }) {
   const classes = ['row', `row-${grade(card.band)}`, isChosen ? 'chosen' : '', card.closed_at ? 'row-closed' : ''];
   return (
     <li class={classes.join(' ')} data-incident={card.number}>
-      <button type="button" class="row-main" aria-pressed={isChosen} onClick={() => (chosenId.value = id)}>
+      <button type="button" class="row-main" aria-pressed={isChosen} onClick={() => choose(id)}>
         <BandChip band={card.band} />
         <span class="row-who">
           <span class="row-title">
@@ -29,7 +31,7 @@ export function QueueRow({ id }: { id: string }) {
           <span class="row-address">{card.address || words.value.board.noAddress}</span>
         </span>
         <span class="row-state">
-          <StateMark group="state" code={card.state} />
+          <StateMark group="state" code={stageOf(card)} />
           <span class="row-owner">{sayOwner(card)}</span>
         </span>
         <RowClock card={card} />
@@ -45,14 +47,10 @@ export function QueueRow({ id }: { id: string }) {
 /** Who has it: the workers who come, else who is asked, else who answered. */
 function sayOwner(card: IncidentCard): string {
   const coming = card.assignments.filter((each) => COMING.includes(each.state));
-  if (coming.length) return list(coming.map((each) => `${each.worker_name} ${sayEta(each.state, each.eta_s)}`.trim()));
+  if (coming.length) return list(coming.map((each) => `${each.worker_name} ${each.state === 'on_scene' ? '' : sayEta(card, each.eta_s)}`.trim()));
   const asked = card.assignments.filter((each) => each.state === 'offered');
   if (asked.length) return list(asked.map((each) => each.worker_name));
   return '';
-}
-
-function sayEta(state: string, etaS: number): string {
-  return state === 'on_scene' ? '' : etaMinutes(etaS);
 }
 
 function RowClock({ card }: { card: IncidentCard }) {
@@ -95,8 +93,8 @@ function TakeButton({ card }: { card: IncidentCard }) {
   const id = card.incident_id;
   const isSending = sending.value.has(keyOf(id, 'answer'));
   const take = (): void => {
-    chosenId.value = id;
-    void act(id, 'answer', {}, words.value.action.take);
+    choose(id);
+    void act(id, 'answer', {});
   };
   return (
     <button type="button" class={`button row-take${isSending ? ' sending' : ''}`} disabled={isSending} onClick={take}>

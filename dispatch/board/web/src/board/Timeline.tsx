@@ -1,6 +1,6 @@
 // What happened, newest first, in the reader's language; notes stand where they were written.
 
-import type { LogLine, NoteCard } from '../api/types.ts';
+import type { IncidentCard, LogLine, NoteCard } from '../api/types.ts';
 import { sayLog } from '../words/say.ts';
 import { clockTime } from '../words/times.ts';
 import { words } from '../words/words.ts';
@@ -9,7 +9,7 @@ const LOUD = new Set(['opened', 'graver', 'climbed', 'nobody_free', 'worker_lost
 const QUIET = new Set(['ignored', 'step_empty', 'operators_told', 'told', 'alarm_repeated']);
 const GOOD = new Set(['operator_answered', 'offer_accepted', 'departed', 'arrived', 'finished', 'checked_in', 'closed']);
 
-export function Timeline({ lines, notes }: { lines: LogLine[]; notes: NoteCard[] }) {
+export function Timeline({ card, lines, notes }: { card: IncidentCard; lines: LogLine[]; notes: NoteCard[] }) {
   const noteOf = new Map(notes.map((each) => [each.note_id, each]));
   const newestFirst = [...lines].sort((a, b) => b.seq - a.seq);
   return (
@@ -21,7 +21,7 @@ export function Timeline({ lines, notes }: { lines: LogLine[]; notes: NoteCard[]
           <li key={`${line.seq}/${newestFirst.length - index}`} class={toneOf(line.code)}>
             <time>{clockTime(line.at)}</time>
             <span>
-              {sayLog(line)}
+              {sayLog(line, card)}
               <NoteText note={noteOf.get(String(line.facts.note_id))} />
             </span>
           </li>

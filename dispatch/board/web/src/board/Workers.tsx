@@ -9,7 +9,8 @@ import { roughly } from '../words/times.ts';
 import { fill, list, sayCode, words } from '../words/words.ts';
 import { OfferButton } from './Candidates.tsx';
 import { mayAct } from './rights.ts';
-import { chosen, chosenId, workers } from './state.ts';
+import { choose } from './choose.ts';
+import { chosen, workers } from './state.ts';
 
 const STATES = ['on_scene', 'en_route', 'accepted', 'offered', 'free', 'off'] as const;
 /** As many rows as anybody reads; a city has thousands of workers, and the filter finds the rest. */
@@ -109,7 +110,7 @@ function WorkerButtons({ worker }: { worker: WorkerCard }) {
         </a>
       )}
       {incidentId && (
-        <button type="button" class="button" onClick={() => (chosenId.value = incidentId)}>
+        <button type="button" class="button" onClick={() => choose(incidentId)}>
           {words.value.workers.onCall}
         </button>
       )}

@@ -6,7 +6,8 @@ import type { Acted, OpenByHand } from '../api/types.ts';
 import { notify, notifyError } from '../parts/notices.tsx';
 import { signedOut } from '../session.ts';
 import { fill, words } from '../words/words.ts';
-import { chosenId, putIncident } from './state.ts';
+import { choose } from './choose.ts';
+import { putIncident } from './state.ts';
 import { refreshDetail } from './detail.ts';
 
 /** Actions under way, by `incident/action`, so that their buttons say so and cannot be pressed twice. */
@@ -25,12 +26,12 @@ export type ActionPath =
 
 export const keyOf = (incidentId: string, path: string, detail = ''): string => `${incidentId}/${path}/${detail}`;
 
-/** Carry out one action; true if it was done. `said` is its name in words, for the message. */
-export async function act(incidentId: string, path: ActionPath, body: unknown, said: string, detail = ''): Promise<boolean> {
+/** Carry out one action; true if it was done. `x` is what the message names beside the call: a worker, a kind, an outcome. */
+export async function act(incidentId: string, path: ActionPath, body: unknown, x = '', detail = ''): Promise<boolean> {
   return attempt(keyOf(incidentId, path, detail), async () => {
     const { card } = await request<Acted>('POST', `/incidents/${incidentId}/${path}`, body);
     putIncident(card);
-    notify(`#${card.number} ${fill(words.value.action.done, { action: said })}`);
+    notify(fill(words.value.did[path], { n: card.number, x }));
     void refreshDetail();
   });
 }
@@ -39,7 +40,8 @@ export async function openByHand(body: OpenByHand): Promise<boolean> {
   return attempt('open', async () => {
     const { card } = await request<Acted>('POST', '/incidents', body);
     putIncident(card);
-    chosenId.value = card.incident_id;
+    choose(card.incident_id);
+    notify(fill(words.value.did.open, { n: card.number }));
   });
 }
 

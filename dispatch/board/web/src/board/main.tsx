@@ -8,13 +8,13 @@ import '../styles/detail.css';
 import { startTheme } from '../parts/switches.tsx';
 import { findOutWho } from '../session.ts';
 import { onTick, startTicker } from '../ticker.ts';
-import { chooseLanguage, language } from '../words/words.ts';
+import { language, speak } from '../words/words.ts';
 import { App } from './App.tsx';
 import { followChosen } from './detail.ts';
 import { tick } from './feed.ts';
 
 startTheme();
-chooseLanguage(language.value);
+speak(language.value);
 startTicker();
 onTick(tick);
 followChosen();

@@ -5,7 +5,7 @@ import type { TargetedSubmitEvent } from 'preact';
 import { signIn } from '../session.ts';
 import { sayError } from '../words/say.ts';
 import { words } from '../words/words.ts';
-import { BandChip } from './BandChip.tsx';
+import { Icon } from './Icon.tsx';
 import { LanguageSwitch, ThemeSwitch } from './switches.tsx';
 
 export function SignIn() {
@@ -31,7 +31,7 @@ export function SignIn() {
       <form class="sign-in-box" onSubmit={(event) => void submit(event)}>
         <div class="sign-in-top">
           <span class="brand" aria-hidden="true">
-            <BandChip band={0} />
+            <Icon name="brand" size={34} />
           </span>
           <LanguageSwitch />
           <ThemeSwitch />

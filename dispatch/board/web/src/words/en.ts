@@ -16,6 +16,7 @@ export const en: Words = {
   yes: 'yes',
   no: 'no',
   close: 'Close',
+  cancel: 'Cancel',
   back: 'Back',
   sending: 'Sending…',
   loading: 'Loading…',
@@ -44,6 +45,7 @@ export const en: Words = {
     age: '{n} s ago',
     standby: 'Standby: this server is not dispatching',
     parked: '{n} unreadable messages',
+    parkedWhy: 'Messages from terminals that could not be read; all are kept for inspection',
   },
 
   board: {
@@ -59,13 +61,15 @@ export const en: Words = {
     queue: 'Calls',
     counts: 'Calls by state',
     overdue: 'OVERDUE',
-    levelTitle: 'Escalated to level {n}',
+    levelTitle: 'Ladder level {n}: nobody answered or went in time, so more people are told; the timeline says who',
     nobody: 'Nobody free',
     cancelled: 'Cancel asked',
     exercise: 'Exercise',
     unknownHome: 'Unknown terminal',
     again: 'Pressed {n} times',
     noAddress: 'Address unknown',
+    askAddress: 'address unknown: ask first',
+    noWay: 'way unknown',
     noPerson: 'Resident unknown',
     people: '{name} and others ({n})',
     etaTo: 'there in {time}',
@@ -75,6 +79,7 @@ export const en: Words = {
   detail: {
     title: 'Call',
     pick: 'Choose a call on the left',
+    backToCalls: 'Back to the calls',
     people: 'Residents',
     access: 'Getting in',
     contacts: 'Contacts',
@@ -131,7 +136,19 @@ export const en: Words = {
     closeConfirm: 'Close as: {outcome}',
     closePick: 'Choose an outcome first',
     abandon: 'Keep open',
-    done: 'Done: {action}',
+  },
+
+  did: {
+    answer: 'Call #{n} taken',
+    assign: 'Call #{n} offered to {x}',
+    release: 'Call #{n} taken back from {x}',
+    escalate: 'Call #{n} escalated',
+    hands: 'One more worker asked for call #{n}',
+    raise: 'Call #{n} raised to {x}',
+    note: 'Note added to call #{n}',
+    close: 'Call #{n} closed: {x}',
+    'confirm-cancel': 'Call #{n}: cancel confirmed',
+    open: 'Call #{n} opened',
   },
 
   newCall: {

@@ -1,7 +1,7 @@
 // What the service says in codes and facts, as sentences: log lines, next steps, refusals, questions.
 
 import { Refused } from '../api/request.ts';
-import type { Facts, LogLine, NextStep, PersonCard } from '../api/types.ts';
+import type { Facts, LogLine, NextStep, PersonCard, Place } from '../api/types.ts';
 import { clockTime, etaMinutes } from './times.ts';
 import { type CodeGroup, fill, list, lookUp, sayAny, sayCode, words } from './words.ts';
 
@@ -22,11 +22,34 @@ const GROUP_OF_FACT: Record<string, CodeGroup> = {
   target: 'target',
 };
 
-/** One line of the timeline as a sentence. */
-export function sayLog(line: LogLine): string {
+/** What is known of where a call is. */
+export interface Whereabouts {
+  address: string;
+  place: Place | null;
+  is_known_home: boolean;
+}
+
+/** Whether the way there can be reckoned: to a place, or to a registered home, which at least has a station. */
+export function isFindable(where: Whereabouts): boolean {
+  return where.place !== null || where.is_known_home;
+}
+
+/** The minutes to the door; no invented ones where nobody knows the way. */
+export function sayEta(where: Whereabouts, seconds: number): string {
+  if (isFindable(where)) return etaMinutes(seconds);
+  return where.address ? words.value.board.noWay : words.value.board.askAddress;
+}
+
+export function sayNear(where: Whereabouts, seconds: number): string {
+  return isFindable(where) ? `≈ ${etaMinutes(seconds)}` : sayEta(where, seconds);
+}
+
+/** One line of the timeline of a call as a sentence. */
+export function sayLog(line: LogLine, where: Whereabouts): string {
   const template = lookUp('log', line.code);
   if (template === undefined) return sayUnknown(line.code, line.facts);
-  return fill(template, { ...sayFacts(line.facts, line.names), by: sayAuthor(line) });
+  const facts = isFindable(where) ? line.facts : { ...line.facts, eta_s: null };
+  return fill(template, { ...sayFacts(facts, line.names), by: sayAuthor(line) });
 }
 
 /** A terminal has no name: its id says so. */

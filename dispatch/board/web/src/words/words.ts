@@ -15,6 +15,7 @@ export const language = signal<Language>(firstLanguage());
 /** The words of the reader's language; reading `.value` in a component redraws it when the language changes. */
 export const words = computed<Words>(() => TABLES[language.value]);
 
+/** What was chosen by hand on this browser, else what the browser speaks. */
 function firstLanguage(): Language {
   const kept = localStorage.getItem(KEPT);
   if (kept === 'zh' || kept === 'en') return kept;
@@ -25,9 +26,14 @@ export function isLanguage(text: string): text is Language {
   return text === 'zh' || text === 'en';
 }
 
+/** A reader's own choice, kept on this browser. */
 export function chooseLanguage(chosen: Language): void {
-  language.value = chosen;
   localStorage.setItem(KEPT, chosen);
+  speak(chosen);
+}
+
+export function speak(chosen: Language): void {
+  language.value = chosen;
   document.documentElement.lang = words.value.lang;
 }
 

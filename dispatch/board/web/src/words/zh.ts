@@ -15,6 +15,7 @@ export const zh = {
   yes: '有',
   no: '无',
   close: '关闭',
+  cancel: '取消',
   back: '返回',
   sending: '发送中…',
   loading: '载入中…',
@@ -43,6 +44,7 @@ export const zh = {
     age: '{n} 秒前',
     standby: '本机为备用，未在派单',
     parked: '{n} 条无法识别的消息',
+    parkedWhy: '终端发来、系统读不懂的消息；都已保存，留待检查',
   },
 
   board: {
@@ -58,13 +60,15 @@ export const zh = {
     queue: '呼叫列表',
     counts: '各状态呼叫数',
     overdue: '超时',
-    levelTitle: '已升级到第 {n} 级',
+    levelTitle: '升级第 {n} 级：没有人及时接警或前往，已通知更多人；通知了谁见“经过”',
     nobody: '无人可派',
     cancelled: '已申请取消',
     exercise: '演练',
     unknownHome: '未登记终端',
     again: '已呼叫 {n} 次',
     noAddress: '地址不详',
+    askAddress: '地址不详，先问清',
+    noWay: '路程不详',
     noPerson: '住户不详',
     people: '{name} 等 {n} 人',
     etaTo: '约 {time}到达',
@@ -74,6 +78,7 @@ export const zh = {
   detail: {
     title: '呼叫详情',
     pick: '选择左侧一个呼叫查看详情',
+    backToCalls: '回到呼叫列表',
     people: '住户',
     access: '上门信息',
     contacts: '联系人',
@@ -130,7 +135,19 @@ export const zh = {
     closeConfirm: '确认结束：{outcome}',
     closePick: '先选择结果',
     abandon: '放弃',
-    done: '已执行：{action}',
+  },
+
+  did: {
+    answer: '呼叫 #{n} 已接警',
+    assign: '呼叫 #{n} 已派单给 {x}',
+    release: '呼叫 #{n} 已从 {x} 撤回',
+    escalate: '呼叫 #{n} 已升级',
+    hands: '呼叫 #{n} 已要求增派一人',
+    raise: '呼叫 #{n} 已升为{x}',
+    note: '呼叫 #{n} 已添加备注',
+    close: '呼叫 #{n} 已结束：{x}',
+    'confirm-cancel': '呼叫 #{n} 已确认取消',
+    open: '呼叫 #{n} 已发起',
   },
 
   newCall: {

@@ -6,6 +6,7 @@ import { Access, Contacts, Person } from '../board/Home.tsx';
 import { BandChip } from '../parts/BandChip.tsx';
 import { Icon } from '../parts/Icon.tsx';
 import { KindMark } from '../parts/StateMark.tsx';
+import { isFindable } from '../words/say.ts';
 import { clockTime } from '../words/times.ts';
 import { fill, words } from '../words/words.ts';
 import { Decline } from './Decline.tsx';
@@ -43,7 +44,7 @@ function Head({ call }: { call: WorkerCall }) {
         </h1>
         <span class="quiet">#{call.number}</span>
       </div>
-      <p class="offer-address">{call.address || words.value.board.noAddress}</p>
+      <p class="offer-address">{call.address || (isFindable(call) ? words.value.board.noAddress : words.value.board.askAddress)}</p>
       {call.place && (
         <a class="big big-link" href={mapLink(call)} target="_blank" rel="noreferrer">
           <Icon name="pin" /> {words.value.phone.navigate}

@@ -6,7 +6,7 @@ import { BandChip } from '../parts/BandChip.tsx';
 import { KindMark } from '../parts/StateMark.tsx';
 import { Ring } from '../parts/Ring.tsx';
 import { now } from '../ticker.ts';
-import { sayPeople } from '../words/say.ts';
+import { isFindable, sayEta, sayPeople } from '../words/say.ts';
 import { etaMinutes } from '../words/times.ts';
 import { fill, sayCode, words } from '../words/words.ts';
 import { Decline } from './Decline.tsx';
@@ -44,7 +44,8 @@ export function Offer({ call }: { call: WorkerCall }) {
 function Where({ call }: { call: WorkerCall }) {
   const { board, detail, phone } = words.value;
   const travel = sayCode('travel', view.value?.worker.travel ?? '');
-  const eta = fill(board.etaTo, { time: etaMinutes(call.eta_s) });
+  const isKnown = isFindable(call);
+  const eta = isKnown ? fill(board.etaTo, { time: etaMinutes(call.eta_s) }) : sayEta(call, call.eta_s);
   const floor = call.access?.floor;
   const hasLift = call.access?.has_lift;
   const lift = hasLift === undefined || hasLift === null ? '' : hasLift ? detail.hasLift : detail.noLift;
@@ -52,8 +53,8 @@ function Where({ call }: { call: WorkerCall }) {
   return (
     <div class="offer-where">
       <p class="offer-people">{sayPeople(call.people)}</p>
-      <p class="offer-address">{call.address || board.noAddress}</p>
-      <p class="offer-eta">
+      {(call.address || isKnown) && <p class="offer-address">{call.address || board.noAddress}</p>}
+      <p class={isKnown ? 'offer-eta' : 'offer-eta warn-text'}>
         {travel} · {eta}
       </p>
       {door && <p class="quiet">{door}</p>}

@@ -7,12 +7,12 @@ import '../styles/worker.css';
 import { startTheme } from '../parts/switches.tsx';
 import { findOutWho } from '../session.ts';
 import { onTick, startTicker } from '../ticker.ts';
-import { chooseLanguage, language } from '../words/words.ts';
+import { language, speak } from '../words/words.ts';
 import { App } from './App.tsx';
 import { tick } from './feed.ts';
 
 startTheme();
-chooseLanguage(language.value);
+speak(language.value);
 startTicker();
 onTick(tick);
 void findOutWho();

@@ -2,6 +2,7 @@
 
 import { computed, signal } from '@preact/signals';
 import type { WorkerCall, WorkerView } from '../api/types.ts';
+import { timeZone } from '../words/times.ts';
 import { pending } from './taps.ts';
 
 export const view = signal<WorkerView | null>(null);
@@ -10,6 +11,7 @@ export const view = signal<WorkerView | null>(null);
 export function takeView(fresh: WorkerView): void {
   const known = view.value;
   if (known && Date.parse(known.server_now) > Date.parse(fresh.server_now)) return;
+  timeZone.value = fresh.time_zone;
   view.value = fresh;
 }
 
