@@ -26,6 +26,7 @@ CALL = WorkerCall(
     people=(),
     address="",
     place=None,
+    is_known_home=True,
     access=None,
     contacts=(),
     cancelled_at=None,
