@@ -2,15 +2,17 @@
 
 Beside it the question that one would ask PostgreSQL instead: the nearest dozen by a GiST index, with the same
 eligibility and the same positions coming in. It knows metres only, where ours knows how each of them travels, how old
-the position is, and says why. Both are asked at the same pace, in turns; ours runs in this process, as in the service.
+the position is, and says why. Both are asked in turns: at the same quiet pace, which is what `ratio` compares, and back
+to back. Ours runs in this process, as in the service.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.figures import circumstances, median, percentile
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 AT, LARGE = 3_900, 100_000
 FASTER_AIM_MIN = 3.0
 LARGE_AIM_MAX_MS = 5.0
+AT_ONCE = math.inf
+"""Rankings a second without a rest: caches are warm and nobody has to be woken, as in a surge."""
+
 PICKS = 2
 """As many as the default policy asks for an SOS."""
 
@@ -56,9 +61,12 @@ async def _size(plan: Plan, size: int, dsn: str, clock: Clock) -> dict[str, Any]
     async with in_postgres(dsn, size, clock.now()) as peer:
         for number in range(-1, plan.rounds):
             first = (number + 1) * plan.rankings
+            hurried = replace(plan, rate_per_s=AT_ONCE)
             taken = {
                 "ours": await _ours_ms(plan, ours, first, clock),
                 "peer": await _peer_ms(plan, peer, first, clock),
+                "ours_back_to_back": await _ours_ms(hurried, ours, first, clock),
+                "peer_back_to_back": await _peer_ms(hurried, peer, first, clock),
             }
             if number < 0:
                 continue  # to get warm
@@ -146,6 +154,9 @@ def _result(plan: Plan, growth: list[dict[str, Any]]) -> dict[str, Any]:
         "rank_p99_ms": at["ours_p99_ms"],
         "gist_p50_ms": at["peer_p50_ms"],
         "gist_p99_ms": at["peer_p99_ms"],
+        "back_to_back_rank_p50_ms": at["ours_back_to_back_p50_ms"],
+        "back_to_back_gist_p50_ms": at["peer_back_to_back_p50_ms"],
+        "back_to_back_ratio": round(at["peer_back_to_back_p50_ms"] / at["ours_back_to_back_p50_ms"], 2),
         "large_workers": large["workers"],
         "large_rank_p50_ms": large["ours_p50_ms"],
         "large_rank_p99_ms": large["ours_p99_ms"],

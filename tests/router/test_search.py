@@ -60,6 +60,16 @@ def test_the_answer_is_that_of_ranking_everybody(
                 town.go_on()
 
 
+@pytest.mark.parametrize("first", [2, 6, 10, 14])
+def test_a_first_look_that_finds_too_few_is_not_the_last(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sight, "FEW", 0)
+    monkeypatch.setattr(sight, "FIRST_LOOK", first)
+    for seed in range(25):
+        town = Town(seed, 150, CITY, 0.15, (0.1, 0.3, 1))
+        door, wish = town.call()
+        assert told(town.ranked(door, wish, 6)) == town.ranked_one_by_one(door, wish, 6)
+
+
 @pytest.mark.parametrize("busy", [0.0, 0.3, 0.97], ids=["all_free", "some_busy", "few_free"])
 def test_most_are_never_looked_at(busy: float) -> None:
     town = Town(1, 4_000, CITY, 0.15, (0.1, busy, 0.7))
