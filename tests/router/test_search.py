@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from dispatch.model import Place
+from dispatch.model import Place, StationId, Travel, Worker, WorkerId
 from dispatch.router import sight
 from dispatch.router.grid import METRES_PER_DEG, Grid
 from dispatch.router.nearest import Ranking
@@ -60,14 +61,22 @@ def test_the_answer_is_that_of_ranking_everybody(
                 town.go_on()
 
 
-@pytest.mark.parametrize("first", [2, 6, 10, 14])
-def test_a_first_look_that_finds_too_few_is_not_the_last(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_that_finds_one_too_few_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sight, "FEW", 0)
-    monkeypatch.setattr(sight, "FIRST_LOOK", first)
-    for seed in range(25):
-        town = Town(seed, 150, CITY, 0.15, (0.1, 0.3, 1))
-        door, wish = town.call()
-        assert told(town.ranked(door, wish, 6)) == town.ranked_one_by_one(door, wish, 6)
+    monkeypatch.setattr(sight, "FIRST_LOOK", 2)
+    town = Town(1, 0, CITY, 0.15, (0, 0, 0))
+    for n in range(80):  # eleven at the door, five of them free; all others kilometres away
+        where = CITY if n < 11 else Place(CITY.lat + 0.03 + 0.01 * (n % 9), CITY.lon + 0.01 * (n // 9))
+        each = Worker(
+            WorkerId(f"w{n:02}"), "somebody", StationId("0"), Travel.CAR, None, place=where, place_at=town.now
+        )
+        town.workers[each.id] = replace(each, is_on_duty=True)
+        town.busy |= {each.id} if 5 <= n < 11 else set()
+        town.crew.put(town.workers[each.id], CITY, is_busy=each.id in town.busy)
+    for picks_max in (1, 7):
+        expected = town.ranked_one_by_one(Door(CITY), Wish(), picks_max)
+        assert told(town.ranked(Door(CITY), Wish(), picks_max)) == expected
+        assert len(expected[0]) == 12
 
 
 @pytest.mark.parametrize("busy", [0.0, 0.3, 0.97], ids=["all_free", "some_busy", "few_free"])
