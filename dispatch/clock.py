@@ -81,6 +81,9 @@ class SystemClock:
         self._bent_s = 0.0
         self._bent_until = self._boot_at_start
         self._ids = _Ids()
+        # Seeded by the system once: an id must be nobody else's, not unguessable, and the system's own draw is a call
+        # into the kernel each time.
+        self._draw = random.Random(secrets.randbits(256))  # noqa: S311 - ids open no door
 
     @staticmethod
     def _boot() -> float:
@@ -114,7 +117,7 @@ class SystemClock:
         return True
 
     def new_id(self) -> UUID:
-        return self._ids.draw(self.now(), secrets.randbits(62))
+        return self._ids.draw(self.now(), self._draw.getrandbits(62))
 
     def jitter(self, seconds: float) -> float:
         return random.uniform(0, seconds)  # noqa: S311 - spreading load, not keeping a secret
