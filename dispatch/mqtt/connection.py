@@ -251,7 +251,9 @@ class Connection:
             self._pump_soon()
 
     def _pump_soon(self) -> None:
-        if not self._will_pump:  # once for all that happens in this turn of the loop: one write
+        """Write the first message of a turn of the loop at once, and all others of that turn together after it."""
+        if not self._will_pump:
+            self._pump()
             self._will_pump = True
             asyncio.get_running_loop().call_soon(self._pump)
 
