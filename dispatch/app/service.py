@@ -51,7 +51,7 @@ class Service:
             self._app, access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=HTTP_STOP_S
         )
         self.sender = self._make_sender()
-        parts.engine.listen(self._send)
+        parts.engine.listen(self._send, is_first=True)  # an elder waits for what it sends
 
     # --- building -----------------------------------------------------------------------------------------------
 

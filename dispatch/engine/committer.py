@@ -55,9 +55,12 @@ class Engine:
         self._listeners: list[Callable[[Committed], None]] = []
         self._retry_after_s = 0.0
 
-    def listen(self, listener: Callable[[Committed], None]) -> None:
-        """Have `listener` called after every commit, in commit order. It must not wait for anything."""
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[Committed], None], *, is_first: bool = False) -> None:
+        """Have `listener` called after every commit, in commit order. It must not wait for anything.
+
+        `is_first` puts it before those that listen already.
+        """
+        self._listeners.insert(0 if is_first else len(self._listeners), listener)
 
     async def prepare(self) -> None:
         """Keep the policies in force; raises Unreachable while the database is away."""
