@@ -26,6 +26,7 @@ from dispatch.router.deadlines import Deadlines
 from dispatch.settings import Settings, load_policies
 from dispatch.store.database import Database
 from dispatch.store.keeper import Keeper
+from dispatch.store.one_connection import OneConnection
 
 log = logs.get("incidents")
 
@@ -35,6 +36,7 @@ class Databases:
     """A pool for each purpose, so that no flood of one kind leaves another without a connection."""
 
     engine: Database
+    new_calls: Database
     lease: Database
     router: Database
     board: Database
@@ -42,7 +44,7 @@ class Databases:
     house: Database
 
     def all(self) -> list[Database]:
-        return [self.engine, self.lease, self.router, self.board, self.vitals, self.house]
+        return [self.engine, self.new_calls, self.lease, self.router, self.board, self.vitals, self.house]
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
     databases = _databases(settings.database_url)
     metrics, lock = Metrics(), InstanceLock(lock_file(settings))
     lease = Lease(databases.lease, clock, settings.instance, lock)
-    engine = Engine(databases.engine, clock, policies, lambda: term_of(lease))
+    engine = Engine(databases.engine, clock, policies, lambda: term_of(lease), databases.new_calls)
     assigner = Assigner(databases.router, clock, engine)
     deadlines = Deadlines(databases.router, clock, engine, metrics.timer_lag)
     for listener in (metrics.committed, assigner.on_committed, deadlines.on_committed, log_committed):
@@ -103,7 +105,8 @@ def log_committed(committed: Committed) -> None:
 
 def _databases(url: str) -> Databases:
     return Databases(
-        engine=Database(url, size=2, dispatching=True),
+        engine=OneConnection(url, dispatching=True),
+        new_calls=OneConnection(url, dispatching=True, is_planned_once=True),
         lease=Database(url, size=2, dispatching=True),
         router=Database(url, size=4),
         board=Database(url, size=8),

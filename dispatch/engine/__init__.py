@@ -1,11 +1,11 @@
 """The one place where decisions become durable: lock, decide, save, log, outbox, commit; in batches.
 
-`committer` gathers what is handed in into batches; `batch` decides one in a transaction, on what `ground` has locked
-and read, and `saving` writes it; `items` says what may be handed in and what comes back; `outgoing` turns effects into
-rows; `lease` says which process dispatches.
+`engine` is where items are handed in, and knows two ways to commit them; `committer` gathers them into batches; `batch`
+decides one, on what `ground` has locked and read, and `saving` writes it; `items` says what may be handed in and what
+comes back; `outgoing` turns effects into rows; `lease` says which process dispatches.
 """
 
-from dispatch.engine.committer import Engine
+from dispatch.engine.engine import Engine
 from dispatch.engine.items import (
     Committed,
     FireDue,

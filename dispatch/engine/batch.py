@@ -26,7 +26,7 @@ from dispatch.engine.items import (
     RaiseAlarm,
     RaiseByService,
 )
-from dispatch.errors import DispatchError, NotFound, Refused
+from dispatch.errors import DispatchError, NotFound, Refused, Unreachable
 from dispatch.incident import events as ev
 from dispatch.incident.clocks import due_at, due_event
 from dispatch.incident.decide import Decision, Opening, decide, open_incident
@@ -41,11 +41,15 @@ from dispatch.incident.states import (
     SubjectKind,
 )
 from dispatch.incident.triage import class_of
-from dispatch.model import Alarm, IncidentId, Key, Origin, WorkerId
+from dispatch.model import Alarm, HomeId, IncidentId, Key, Origin, TerminalId, WorkerId
 from dispatch.store import incidents as store
 from dispatch.store import record
 from dispatch.store.database import Connection
 from dispatch.store.outbox import OutboxMessage
+from dispatch.store.writes import Writes
+
+Done = tuple[list[Outcome | DispatchError], Committed]
+"""What became of each item, in their order (one refused by itself as its error), and what became durable."""
 
 CANCEL_WAITS = timedelta(minutes=10)
 DUE_AT_ONCE_MAX = 20
@@ -64,9 +68,20 @@ class Batch:
         self._effects: list[tuple[Incident | None, Effect]] = []
         self._alarms: list[record.AlarmRow] = []
 
-    async def run(self, connection: Connection) -> tuple[list[Outcome | DispatchError], Committed]:
+    async def run(self, connection: Connection) -> Done:
         """Do everything up to the commit. An item refused by itself comes back as its error; the others go on."""
         await self._ground.lock(connection)
+        return await self._decide(connection)
+
+    async def run_new_calls(self, connection: Connection, homes: dict[TerminalId, HomeId]) -> Done:
+        """Do everything, the commit included, without a lock: the items are new calls of these quiet homes.
+
+        Raises asyncpg.UniqueViolationError, and nothing was done, if one of them is no longer that.
+        """
+        self._ground.stand_on_new_calls(homes)
+        return await self._decide(connection)
+
+    async def _decide(self, connection: Connection) -> Done:
         self._now = self._clock.now()  # after the locks: clocks run from when it is decided
         outcomes = [self._try(item) for item in self._items]
         await self._raise_incidents(connection)
@@ -75,12 +90,16 @@ class Batch:
 
     async def _save(self, connection: Connection) -> list[OutboxMessage]:
         ground = self._ground
-        ground.incidents |= await saving.save_incidents(connection, ground.loaded, ground.incidents)
+        writes = Writes()
+        versioned, updates = saving.save_incidents(writes, ground.loaded, ground.incidents)
+        ground.incidents |= versioned
         if self._alarms:
-            await record.insert_alarms(connection, self._alarms)
-        await saving.save_beside(connection, self._items, set(ground.incidents))
-        messages = await saving.save_messages(connection, self._effects, self._now, self._clock)
-        await saving.append_log(connection, self._effects, self._now)
+            record.insert_alarms(writes, self._alarms)
+        saving.save_beside(writes, self._items, set(ground.incidents))
+        messages = saving.save_messages(writes, self._effects, self._now, self._clock)
+        saving.append_log(writes, self._effects, self._now)
+        if await writes.execute(connection) != updates:
+            raise Unreachable("version_conflict", incidents=updates)
         return messages
 
     def _parts(self) -> list[Part]:

@@ -6,7 +6,7 @@ in a circle; a statement sees nothing newer than its own start, so what is decid
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -54,6 +54,10 @@ class Ground:
             await self._lock_homes_by_hand(connection, by_hand)
         await self._lock_incidents(connection, alarms, by_hand)
         await self._lock_workers(connection)
+
+    def stand_on_new_calls(self, homes: dict[TerminalId, HomeId]) -> None:
+        """The items are new calls of these quiet homes: there is nothing to lock, and nothing more to read."""
+        self.home_of, self.known_terminals = homes, set(homes)
 
     async def _lock_homes_of(self, connection: Connection, alarms: Sequence[Alarm]) -> None:
         terminals = {alarm.terminal_id for alarm in alarms}
@@ -155,6 +159,18 @@ class Ground:
 def care_of(home_id: HomeId) -> SubjectKey:
     """What a call from a home is filed under."""
     return IncidentClass.CARE, Subject(SubjectKind.HOME, home_id)
+
+
+async def look_for_new_calls(connection: Connection, alarms: Sequence[Alarm]) -> dict[TerminalId, HomeId]:
+    """The homes of those alarms that are new calls and touch nothing that is there already, by their terminal.
+
+    A cancel is none, nor a test, nor one of two from the same home; nothing is locked.
+    """
+    plain = [alarm for alarm in alarms if not alarm.cancel_of and not alarm.is_test]
+    homes = await store.homes_of_new_calls(connection, plain) if plain else {}
+    from_terminal = Counter(alarm.terminal_id for alarm in alarms)
+    from_home = Counter(homes.values())
+    return {terminal: home for terminal, home in homes.items() if from_terminal[terminal] == 1 and from_home[home] == 1}
 
 
 def home_by_hand(item: OpenByHand) -> HomeId:

@@ -37,6 +37,11 @@ READ_CREW_EVERY_S = 30.0
 CALLS_MAX = 2_000
 RANKED_BETWEEN_REST = 8
 """Calls ranked before the loop may do something else: about 2 ms at 3,900 workers."""
+FLOOD = 500
+GIVE_WAY_S_MAX = 3.0
+"""While more alarms than a batch holds are not stored, nobody is chosen: being heard comes before being helped. But
+only so long in a row, or a flood without end would leave everybody heard and nobody helped."""
+LOOK_AGAIN_S = 0.02
 SILENT_COSTS_S = 900.0
 """Who let this call lapse, or was lost on it, is asked again only after everybody within 15 minutes."""
 log = logs.get("router")
@@ -46,6 +51,10 @@ class TakesChoice(Protocol):
     """The part of the engine that the Assigner uses."""
 
     shelf: PolicyShelf
+
+    @property
+    def alarms_waiting(self) -> int:
+        """Alarms handed in and not yet taken up."""
 
     def happen(
         self, incident_id: IncidentId, event: WorkersChosen, *, ranking: RankingRow | None = None
@@ -121,6 +130,7 @@ class Assigner:
 
     async def step(self) -> int:
         """One pass over everybody who waits; returns how many choices became durable."""
+        await self._give_way()
         await self._read_crew()
         freed, self._somebody_freed = self._somebody_freed, False
         try:
@@ -132,6 +142,11 @@ class Assigner:
             self._crew_read_at = -READ_CREW_EVERY_S  # picks may be marked busy that never were
             self._somebody_freed = True
             raise
+
+    async def _give_way(self) -> None:
+        until_s = self._clock.elapsed() + GIVE_WAY_S_MAX
+        while self._engine.alarms_waiting > FLOOD and self._clock.elapsed() < until_s:
+            await self._clock.sleep(LOOK_AGAIN_S)
 
     async def _read_crew(self) -> None:
         async with self._reading:

@@ -28,6 +28,7 @@ from dispatch.incident.states import (
 )
 from dispatch.model import Alarm, AssignmentId, Band, HomeId, IncidentId, Key, Origin, TerminalId, WorkerId
 from dispatch.store.database import Connection, statements
+from dispatch.store.writes import Writes
 
 SQL = statements("incidents")
 
@@ -62,6 +63,17 @@ async def lock_homes_of_terminals(
     """The home each registered terminal hangs in; the homes are locked. A terminal nobody registered is absent."""
     rows = await connection.fetch(SQL["lock_homes_of_terminals"], sorted(set(terminal_ids)))
     return {row["terminal_id"]: row["home_id"] for row in rows}
+
+
+async def homes_of_new_calls(connection: Connection, alarms: Sequence[Alarm]) -> dict[TerminalId, HomeId]:
+    """The home of each registered terminal whose home has no open call and whose alarm was never heard of.
+
+    Nothing is locked: whoever acts on it must be stopped by the unique indexes if it is no longer so.
+    """
+    rows = await connection.fetch(
+        SQL["look_at_terminals"], [each.terminal_id for each in alarms], [each.alarm_id for each in alarms]
+    )
+    return {row["terminal_id"]: row["home_id"] for row in rows if not row["is_entangled"]}
 
 
 async def add_homes(connection: Connection, homes: Sequence[tuple[HomeId, str, float | None, float | None]]) -> None:
@@ -282,15 +294,14 @@ def _columns(order: Sequence[str], incidents: Sequence[Incident]) -> list[list[A
     return [[_NEW[name](each) for each in incidents] for name in order]
 
 
-async def insert_incidents(connection: Connection, incidents: Sequence[Incident]) -> None:
+def insert_incidents(writes: Writes, incidents: Sequence[Incident]) -> None:
     """Write new incidents."""
-    await connection.execute(SQL["insert_incidents"], *_columns(_INSERT_ORDER, incidents))
+    writes.add(SQL["insert_incidents"], *_columns(_INSERT_ORDER, incidents))
 
 
-async def update_incidents(connection: Connection, incidents: Sequence[Incident]) -> int:
-    """Write incidents as decisions left them; returns how many were still at the version the decisions began from."""
-    done = await connection.execute(SQL["update_incidents"], *_columns(_UPDATE_ORDER, incidents))
-    return int(done.rpartition(" ")[2])
+def update_incidents(writes: Writes, incidents: Sequence[Incident]) -> None:
+    """Write incidents as decisions left them; those count that were still at the version the decisions began from."""
+    writes.add_checked(SQL["update_incidents"], *_columns(_UPDATE_ORDER, incidents))
 
 
 _ASSIGNMENT_REST = [
@@ -305,11 +316,11 @@ _ASSIGNMENT_REST = [
 ]
 
 
-async def save_assignments(connection: Connection, changed: Sequence[tuple[IncidentId, Assignment]]) -> None:
+def save_assignments(writes: Writes, changed: Sequence[tuple[IncidentId, Assignment]]) -> None:
     """Write assignments, ended ones first, so that a worker freed and asked anew in one batch breaks no constraint."""
     rows = sorted(changed, key=lambda each: (each[1].state in LIVE, each[1].id))
     assignments = [each for _, each in rows]
-    await connection.execute(
+    writes.add(
         SQL["save_assignments"],
         [each.id for each in assignments],
         [incident_id for incident_id, _ in rows],

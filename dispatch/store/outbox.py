@@ -11,6 +11,7 @@ import msgspec
 
 from dispatch.model import AssignmentId, IncidentId
 from dispatch.store.database import Connection, statements
+from dispatch.store.writes import Writes
 
 SQL = statements("outbox")
 
@@ -41,9 +42,9 @@ class Finished(msgspec.Struct, frozen=True):
     attempts: int = 1
 
 
-async def add(connection: Connection, messages: Sequence[OutboxMessage]) -> None:
+def add(writes: Writes, messages: Sequence[OutboxMessage]) -> None:
     """Write messages, in the deciding commit."""
-    await connection.execute(
+    writes.add(
         SQL["add"],
         [each.id for each in messages],
         [each.channel for each in messages],
@@ -57,9 +58,9 @@ async def add(connection: Connection, messages: Sequence[OutboxMessage]) -> None
     )
 
 
-async def void_offers(connection: Connection, offer_ids: Sequence[AssignmentId], reason: str, now: datetime) -> None:
+def void_offers(writes: Writes, offer_ids: Sequence[AssignmentId], reason: str, now: datetime) -> None:
     """Offers that ended before they were sent are not sent."""
-    await connection.execute(SQL["void_offers"], list(offer_ids), reason, now)
+    writes.add(SQL["void_offers"], list(offer_ids), reason, now)
 
 
 async def finish(connection: Connection, done: Sequence[Finished], now: datetime) -> None:

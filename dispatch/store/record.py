@@ -13,6 +13,7 @@ import orjson
 from dispatch.incident.states import Incident
 from dispatch.model import Alarm, IncidentId, Unreadable
 from dispatch.store.database import Connection, statements
+from dispatch.store.writes import Writes
 
 SQL = statements("record")
 
@@ -26,10 +27,10 @@ class AlarmRow(msgspec.Struct, frozen=True):
     is_known: bool
 
 
-async def insert_alarms(connection: Connection, rows: Sequence[AlarmRow]) -> None:
+def insert_alarms(writes: Writes, rows: Sequence[AlarmRow]) -> None:
     """Write what terminals said."""
     alarms = [row.alarm for row in rows]
-    await connection.execute(
+    writes.add(
         SQL["insert_alarms"],
         [row.row_id for row in rows],
         [each.terminal_id for each in alarms],
@@ -58,9 +59,9 @@ class LogRow(msgspec.Struct, frozen=True):
     facts: dict[str, Any]
 
 
-async def append_log(connection: Connection, rows: Sequence[LogRow]) -> None:
-    """Append lines; must be the last statement before the commit."""
-    await connection.execute(
+def append_log(writes: Writes, rows: Sequence[LogRow]) -> None:
+    """Append lines."""
+    writes.add_log(
         SQL["append_log"],
         [row.incident.id for row in rows],
         [row.at for row in rows],
@@ -81,9 +82,9 @@ class RankingRow(msgspec.Struct, frozen=True):
     counts: dict[str, int]
 
 
-async def insert_rankings(connection: Connection, rows: Sequence[tuple[IncidentId, RankingRow]]) -> None:
+def insert_rankings(writes: Writes, rows: Sequence[tuple[IncidentId, RankingRow]]) -> None:
     """Keep the rankings that offers came from."""
-    await connection.execute(
+    writes.add(
         SQL["insert_rankings"],
         [incident_id for incident_id, _ in rows],
         [row.ranked_at for _, row in rows],
@@ -101,9 +102,9 @@ class NoteRow(msgspec.Struct, frozen=True):
     content: str
 
 
-async def insert_notes(connection: Connection, rows: Sequence[tuple[IncidentId, NoteRow]]) -> None:
+def insert_notes(writes: Writes, rows: Sequence[tuple[IncidentId, NoteRow]]) -> None:
     """Keep what people wrote, beside the log."""
-    await connection.execute(
+    writes.add(
         SQL["insert_notes"],
         [row.note_id for _, row in rows],
         [incident_id for incident_id, _ in rows],

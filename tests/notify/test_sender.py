@@ -17,6 +17,7 @@ from dispatch.notify.sender import Sender
 from dispatch.store import outbox
 from dispatch.store.database import Database
 from dispatch.store.outbox import Finished, OutboxMessage
+from dispatch.store.writes import Writes
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -66,7 +67,9 @@ class Office:
     async def commit(self, *messages: OutboxMessage, heard: bool = True) -> None:
         """Write messages as a deciding commit does; `heard` False: the process died before it could tell anybody."""
         async with self.database.transaction() as connection:
-            await outbox.add(connection, messages)
+            writes = Writes()
+            outbox.add(writes, messages)
+            await writes.execute(connection)
         if heard:
             self.sender.on_committed(Committed(self.clock.now(), (), messages, 1, 0.0))
             await self.turn()

@@ -5,6 +5,20 @@ WHERE hung.terminal_id = ANY ($1::text[]) AND hung.until IS NULL
 ORDER BY home.home_id
 FOR NO KEY UPDATE OF home
 
+-- look_at_terminals: the home of each terminal, and whether it has an open call or that alarm is known; nothing locked
+SELECT said.terminal_id, hung.home_id, coalesce(
+    (
+        SELECT true FROM incident
+        WHERE incident_class = 'care' AND subject_kind = 'home' AND subject_id = hung.home_id AND closed_at IS NULL
+        LIMIT 1
+    ),
+    (SELECT true FROM alarm WHERE terminal_id = said.terminal_id AND alarm_id = said.alarm_id LIMIT 1),
+    (SELECT true FROM alarm WHERE terminal_id = said.terminal_id AND cancel_of = said.alarm_id LIMIT 1),
+    false
+) AS is_entangled
+FROM unnest($1::text[], $2::text[]) AS said (terminal_id, alarm_id)
+JOIN terminal_home AS hung ON hung.terminal_id = said.terminal_id AND hung.until IS NULL
+
 -- add_homes: homes made up for terminals nobody registered, and for calls opened by hand at an address
 INSERT INTO home (home_id, address, lat, lon, is_known)
 SELECT home_id, address, lat, lon, false

@@ -25,8 +25,7 @@ ON CONFLICT (incident_id, ranked_at) DO NOTHING
 INSERT INTO note (note_id, incident_id, at, by, content)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
 
--- append_log: the last statement before a commit; the advisory lock makes the numbers follow the order of commits
-WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(7205759403793))
+-- append_log: lines of the log; `turn` (store/writes.py) makes the numbers follow the order of commits
 INSERT INTO incident_log (incident_id, at, code, by, state, band, level, facts)
 SELECT new.incident_id, new.at, new.code, new.by, new.state, new.band, new.level, new.facts::jsonb
 FROM turn CROSS JOIN unnest(

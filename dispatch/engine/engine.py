@@ -1,0 +1,202 @@
+"""Where everything that is to become durable is handed in; the only writer of incidents in this process.
+
+Alarms and everything else have a line each (`committer`), so that a press waits for no choice and no answer. What
+comes most and is most urgent has a short way: a new call of a home where nothing is going on touches nothing that is
+there already, so it needs no lock, and goes in with one look and one statement. The unique indexes refuse it if
+somebody else was quicker; then, and for everything else, it is one transaction under locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import asyncpg
+from msgspec.structs import replace
+
+from dispatch import logs
+from dispatch.clock import Clock
+from dispatch.engine.batch import Batch, Done
+from dispatch.engine.committer import Committer, Waiting, needs_lease
+from dispatch.engine.ground import look_for_new_calls
+from dispatch.engine.items import Committed, FireDue, Happen, Item, OpenByHand, Outcome, RaiseAlarm
+from dispatch.errors import DispatchError
+from dispatch.incident.events import Event
+from dispatch.incident.policy import Policies
+from dispatch.model import Alarm, HomeId, IncidentId, Key, Place, Unreadable
+from dispatch.store import record
+from dispatch.store.database import Database
+from dispatch.store.incidents import PolicyShelf
+from dispatch.store.record import NoteRow, RankingRow
+
+log = logs.get("engine")
+
+
+class Engine:
+    """Makes decisions durable. `term` tells the lease this process holds, None if it does not dispatch.
+
+    `new_calls` is the way for new calls of quiet homes, if it is another than `database`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        policies: Policies,
+        term: Callable[[], int | None] = lambda: None,
+        new_calls: Database | None = None,
+    ) -> None:
+        self.policies = policies
+        self.shelf = PolicyShelf()
+        self._database = database
+        self._new_calls = new_calls or database
+        self._clock = clock
+        self._term = term
+        self._alarms = Committer(clock, self._commit_alarms, self._park)
+        self._others = Committer(clock, self._commit_locked, self._park)
+        self._one_after_the_other = asyncio.Lock()
+        self._listeners: list[Callable[[Committed], None]] = []
+
+    def listen(self, listener: Callable[[Committed], None], *, is_first: bool = False) -> None:
+        """Have `listener` called after every commit. It must not wait for anything.
+
+        Commits of one incident are told in their order. `is_first` puts it before those that listen already.
+        """
+        self._listeners.insert(0 if is_first else len(self._listeners), listener)
+
+    async def prepare(self) -> None:
+        """Keep the policies in force; raises Unreachable while the database is away."""
+        async with self._database.transaction() as connection:
+            await self.shelf.store(connection, self.policies, self._clock.now())
+
+    # --- what may be handed in ----------------------------------------------------------------------------------
+
+    def submit(self, item: Item) -> asyncio.Future[Outcome]:
+        """Hand an item in; the future brings its outcome once that is durable, or the error that refused it."""
+        return (self._alarms if isinstance(item, RaiseAlarm) else self._others).submit(item)
+
+    async def raise_alarms(self, alarms: Iterable[Alarm]) -> list[Outcome]:
+        """Store alarms; returns when every one is durable, however long the database is away."""
+        return await asyncio.gather(*(self.submit(RaiseAlarm(alarm)) for alarm in alarms))
+
+    async def happen(
+        self,
+        incident_id: IncidentId,
+        event: Event,
+        *,
+        ranking: RankingRow | None = None,
+        note: NoteRow | None = None,
+    ) -> Outcome:
+        """Something happened to an incident. Raises NotFound, Refused, or Unreachable."""
+        return await self.submit(Happen(incident_id, event, ranking, note))
+
+    async def fire_due(self, incident_ids: Iterable[IncidentId]) -> list[Outcome | BaseException]:
+        """Fire every clock of these incidents that has run out."""
+        fired = (self.submit(FireDue(incident_id)) for incident_id in incident_ids)
+        return await asyncio.gather(*fired, return_exceptions=True)
+
+    async def open_by_hand(
+        self, by: str, kind: Key, *, home_id: HomeId | None = None, address: str = "", place: Place | None = None
+    ) -> Outcome:
+        """An operator opens a call. `ignored` is `already_open` if that home has an open one, which is returned."""
+        incident_id = IncidentId(self._clock.new_id())
+        return await self.submit(OpenByHand(incident_id, by, kind, home_id, address, place))
+
+    @property
+    def alarms_waiting(self) -> int:
+        """Alarms handed in and not yet taken up."""
+        return self._alarms.backlog
+
+    @property
+    def backlog(self) -> int:
+        """Items handed in and not yet taken up."""
+        return self._alarms.backlog + self._others.backlog
+
+    # --- committing ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Commit batch after batch until cancelled."""
+        async with asyncio.TaskGroup() as lines:
+            lines.create_task(self._alarms.run())
+            lines.create_task(self._others.run())
+
+    async def step(self) -> int:
+        """Commit one batch of each line, the alarms first; returns how many items they took."""
+        return await self._alarms.step() + await self._others.step()
+
+    async def settled(self) -> None:
+        """Return when everything handed in so far is durable or refused."""
+        await self._alarms.settled()
+        await self._others.settled()
+
+    async def _commit_alarms(self, waiting: list[Waiting]) -> None:
+        """The short way for those it is open to, the other way for the rest."""
+        entangled = await self._commit_new_calls(waiting)
+        if entangled:
+            await self._commit_locked(entangled)
+
+    async def _commit_new_calls(self, waiting: list[Waiting]) -> list[Waiting]:
+        """Commit those that are new calls of quiet homes, and return the others."""
+        started_s = self._clock.elapsed()
+        async with self._new_calls.connection() as connection:
+            homes = await look_for_new_calls(connection, [_alarm(each) for each in waiting])
+            new = [each for each in waiting if _alarm(each).terminal_id in homes]
+            if not new:
+                return waiting
+            try:
+                done = await self._batch(new).run_new_calls(connection, homes)
+            except asyncpg.UniqueViolationError:
+                return waiting  # somebody was quicker: with locks it is seen who
+        self._tell(new, done, started_s)
+        return [each for each in waiting if _alarm(each).terminal_id not in homes]
+
+    async def _commit_locked(self, waiting: list[Waiting]) -> None:
+        started_s = self._clock.elapsed()
+        async with self._one_after_the_other:  # so that what two lines did to one incident is told in its order
+            term = self._term() if any(needs_lease(item) for item, _ in waiting) else None
+            async with self._database.transaction(term) as connection:
+                done = await self._batch(waiting).run(connection)
+            self._tell(waiting, done, started_s)
+
+    def _batch(self, waiting: list[Waiting]) -> Batch:
+        return Batch([item for item, _ in waiting], self._clock, self.policies, self.shelf)
+
+    def _tell(self, waiting: list[Waiting], done: Done, started_s: float) -> None:
+        """Let everybody know what is durable now: who listens, and who handed it in."""
+        outcomes, committed = done
+        committed = replace(committed, seconds=self._clock.elapsed() - started_s)
+        for listener in self._listeners:
+            try:
+                listener(committed)
+            except Exception:
+                log.exception("listener_failed", listener=repr(listener))
+        for (_, future), outcome in zip(waiting, outcomes, strict=True):
+            if future.done():
+                continue
+            if isinstance(outcome, DispatchError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    async def _park(self, alarm: Alarm, error: Exception) -> bool:
+        message = Unreadable(
+            terminal_id=alarm.terminal_id,
+            topic="alarm",
+            payload=repr(alarm).encode("utf-8", "backslashreplace"),
+            reason="not_storable",
+            detail=ascii(error)[:500],
+            received_at=alarm.received_at,
+        )
+        try:
+            async with self._database.transaction() as connection:
+                await record.add_parked(connection, [(self._clock.new_id(), message)])
+        except Exception:  # whatever it was: who calls this keeps the alarm then
+            log.exception("not_parked")
+            return False
+        return True
+
+
+def _alarm(waiting: Waiting) -> Alarm:
+    item, _ = waiting
+    assert isinstance(item, RaiseAlarm)
+    return item.alarm
