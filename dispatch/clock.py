@@ -63,9 +63,9 @@ class _Ids:
     def __init__(self) -> None:
         self._tick = 0
 
-    def draw(self, at: datetime, chance: int) -> UUID:
-        """An id of that instant with 62 bits of chance; 12 bits count within the millisecond."""
-        self._tick = max(int(at.timestamp() * 1000) << 12, self._tick + 1)
+    def draw(self, at_s: float, chance: int) -> UUID:
+        """An id of that instant (seconds since 1970) with 62 bits of chance; 12 bits count within the millisecond."""
+        self._tick = max(int(at_s * 1000) << 12, self._tick + 1)
         return UUID(int=(self._tick >> 12) << 80 | 0x7 << 76 | (self._tick & 0xFFF) << 64 | 0b10 << 62 | chance)
 
 
@@ -100,7 +100,10 @@ class SystemClock:
         if room > 0:
             self._bent_s += max(-room, min(room, self.off_wall_s()))
             self._bent_until = boot
-        return datetime.fromtimestamp(self._wall_at_start + (boot - self._boot_at_start) + self._bent_s, UTC)
+        return datetime.fromtimestamp(self._seconds(boot), UTC)
+
+    def _seconds(self, boot: float) -> float:
+        return self._wall_at_start + (boot - self._boot_at_start) + self._bent_s
 
     def elapsed(self) -> float:
         return self._boot()
@@ -117,7 +120,7 @@ class SystemClock:
         return True
 
     def new_id(self) -> UUID:
-        return self._ids.draw(self.now(), self._draw.getrandbits(62))
+        return self._ids.draw(self._seconds(self._boot()), self._draw.getrandbits(62))
 
     def jitter(self, seconds: float) -> float:
         return random.uniform(0, seconds)  # noqa: S311 - spreading load, not keeping a secret
@@ -203,7 +206,7 @@ class VirtualClock:
         return self._sleepers[0][0] if self._sleepers else None
 
     def new_id(self) -> UUID:
-        return self._ids.draw(self._now, self._draw.getrandbits(62))
+        return self._ids.draw(self._now.timestamp(), self._draw.getrandbits(62))
 
     def jitter(self, seconds: float) -> float:
         return self._draw.uniform(0, seconds)

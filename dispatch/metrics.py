@@ -6,6 +6,7 @@ somebody asks. Exercises (drills, tests) are counted apart and never timed.
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -139,6 +140,10 @@ class Metrics:
         """A commit of the engine."""
         self._commit.observe(committed.seconds)
         self._batch.observe(committed.items)
+        effects = (effect for part in committed.parts for effect in part.effects)
+        decided = collections.Counter(effect.code for effect in effects if isinstance(effect, Record))
+        for code, times in decided.items():
+            self._decisions.labels(code).inc(times)
         for part in committed.parts:
             self._count(part)
             if not part.after.is_exercise:
@@ -150,9 +155,6 @@ class Metrics:
             self._opened.labels(after.kind.value, exercise).inc()
         if after.closed_at is not None and (part.before is None or part.before.closed_at is None):
             self._closed.labels(after.outcome if after.outcome in OUTCOMES else "other", exercise).inc()
-        for effect in part.effects:
-            if isinstance(effect, Record):
-                self._decisions.labels(effect.code).inc()
 
     def _time(self, part: Part) -> None:
         before, after = part.before, part.after

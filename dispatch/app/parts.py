@@ -14,7 +14,7 @@ from dispatch import logs, tls
 from dispatch.clock import Clock
 from dispatch.devices.presence import Presence
 from dispatch.devices.registry import Registry
-from dispatch.engine import Committed, Engine
+from dispatch.engine import Committed, Engine, Part
 from dispatch.engine.lease import InstanceLock, Lease
 from dispatch.errors import SteppedDown
 from dispatch.incident.effects import Record
@@ -27,8 +27,6 @@ from dispatch.settings import Settings, load_policies
 from dispatch.store.database import Database
 from dispatch.store.keeper import Keeper
 from dispatch.store.one_connection import OneConnection
-
-log = logs.get("incidents")
 
 
 @dataclass(frozen=True)
@@ -98,9 +96,12 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
 
 def log_committed(committed: Committed) -> None:
     """One line in the technical log for each incident that a commit changed: which, how far it is, what happened."""
-    for part in committed.parts:
-        codes = [effect.code for effect in part.effects if isinstance(effect, Record)]
-        log.info("committed", incident_id=str(part.after.id), state=part.after.state.value, happened=codes)
+    logs.several("incidents", "committed", map(_facts, committed.parts))
+
+
+def _facts(part: Part) -> dict[str, object]:
+    codes = [effect.code for effect in part.effects if isinstance(effect, Record)]
+    return {"incident_id": str(part.after.id), "state": part.after.state.value, "happened": codes}
 
 
 def _databases(url: str) -> Databases:

@@ -33,15 +33,28 @@ def log_row(incident: Incident, effect: Effect, now: datetime) -> LogRow | None:
     """The log line of an effect, None if it has none."""
     match effect:
         case Record(code=code, by=by, facts=facts):
-            return LogRow(incident, now, code, by, facts)
+            return _line(incident, now, code, by, facts)
         case NotifyOperators(code=code, facts=facts):
-            return LogRow(incident, now, "operators_told", "rules", {"what": code, **facts})
+            return _line(incident, now, "operators_told", "rules", {"what": code, **facts})
         case NotifyContact(target=target, level=level):
-            return LogRow(incident, now, "help_wanted", "rules", {"target": target.value, "level": level})
+            return _line(incident, now, "help_wanted", "rules", {"target": target.value, "level": level})
         case CallOutside(service=service, level=level):
-            return LogRow(incident, now, "outside_wanted", "rules", {"service": service, "level": level})
+            return _line(incident, now, "outside_wanted", "rules", {"service": service, "level": level})
         case _:
             return None
+
+
+def _line(incident: Incident, now: datetime, code: str, by: str, facts: dict[str, Any]) -> LogRow:
+    return LogRow(
+        incident_id=incident.id,
+        at=now,
+        code=code,
+        by=by,
+        state=incident.state.value,
+        band=incident.band,
+        level=incident.level,
+        facts=facts,
+    )
 
 
 def message(incident: Incident | None, effect: Effect, now: datetime, clock: Clock) -> OutboxMessage | None:  # noqa: PLR0911 - a table

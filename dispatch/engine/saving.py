@@ -13,8 +13,7 @@ from dispatch.engine.items import Happen, Item
 from dispatch.incident.effects import Effect
 from dispatch.incident.states import Assignment, Incident
 from dispatch.model import IncidentId
-from dispatch.store import incidents as store
-from dispatch.store import outbox, record
+from dispatch.store import incident_rows, outbox, record
 from dispatch.store.writes import Writes
 
 Effects = Sequence[tuple[Incident | None, Effect]]
@@ -31,16 +30,16 @@ def save_incidents(
     new = [each for key, each in versioned.items() if key not in loaded]
     old = [each for key, each in versioned.items() if key in loaded]
     if new:
-        store.insert_incidents(writes, new)
+        incident_rows.insert_incidents(writes, new)
     if old:
-        store.update_incidents(writes, old)
+        incident_rows.update_incidents(writes, old)
     assignments = [
         (incident.id, assignment)
         for incident in versioned.values()
         for assignment in _changed_assignments(loaded.get(incident.id), incident)
     ]
     if assignments:
-        store.save_assignments(writes, assignments)
+        incident_rows.save_assignments(writes, assignments)
     return versioned, len(old)
 
 

@@ -39,7 +39,10 @@ def _clocks(incident: Incident) -> list[tuple[datetime, ev.Event]]:
 
 def due_at(incident: Incident) -> datetime | None:
     """When the earliest clock runs out; None exactly when the incident is closed."""
-    return min((at for at, _ in _clocks(incident)), default=None)
+    named = (incident.verify_by, incident.grace_by, incident.step_due_at, incident.close_by)
+    running = [at for at in named if at is not None]
+    running += [each.due_at for each in incident.assignments if each.due_at is not None]
+    return min(running, default=None)
 
 
 def due_event(incident: Incident) -> ev.Event | None:

@@ -5,19 +5,15 @@ Locks are always taken in one order, ids ascending: lease, homes, incidents, wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from dispatch.incident.clocks import due_at
-from dispatch.incident.draft import wants
 from dispatch.incident.policy import Policies, Policy
 from dispatch.incident.states import (
-    LIVE,
     Assignment,
     AssignmentState,
     Caller,
@@ -28,7 +24,6 @@ from dispatch.incident.states import (
 )
 from dispatch.model import Alarm, AssignmentId, Band, HomeId, IncidentId, Key, Origin, TerminalId, WorkerId
 from dispatch.store.database import Connection, statements
-from dispatch.store.writes import Writes
 
 SQL = statements("incidents")
 
@@ -208,130 +203,6 @@ def incident_of(row: Any, policy: Policy) -> Incident:
 def _assignment_of(row: _AssignmentRow) -> Assignment:
     fields = msgspec.structs.asdict(row)
     return Assignment(id=AssignmentId(fields.pop("assignment_id")), **fields)
-
-
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-_stored = msgspec.json.Encoder()
-
-
-def _text(value: object) -> str:
-    return _stored.encode(value).decode()
-
-
-_COMMON: dict[str, Callable[[Incident], Any]] = {
-    "kind": attrgetter("kind.value"),
-    "band": attrgetter("band"),
-    "policy_hash": attrgetter("policy.hash"),
-    "state": attrgetter("state.value"),
-    "level": attrgetter("level"),
-    "wants": wants,
-    "nobody": attrgetter("nobody"),
-    "hands": attrgetter("hands"),
-    "step": attrgetter("step"),
-    "alarms": attrgetter("alarms"),
-    "receipt_n": attrgetter("receipt_n"),
-    "callers": lambda each: _text(each.callers),
-    "due_at": due_at,
-    "step_due_at": attrgetter("step_due_at"),
-    "answer_by": attrgetter("answer_by"),
-    "answered_at": attrgetter("answered_at"),
-    "answered_by": attrgetter("answered_by"),
-    "verify_by": attrgetter("verify_by"),
-    "grace_by": attrgetter("grace_by"),
-    "close_by": attrgetter("close_by"),
-    "cancelled_at": attrgetter("cancelled_at"),
-    "closed_at": attrgetter("closed_at"),
-    "outcome": attrgetter("outcome"),
-}
-_NEW: dict[str, Callable[[Incident], Any]] = {
-    "incident_id": attrgetter("id"),
-    "version": attrgetter("version"),
-    "incident_class": attrgetter("incident_class.value"),
-    "subject_kind": attrgetter("subject.kind.value"),
-    "subject_id": attrgetter("subject.id"),
-    "origin": attrgetter("origin.value"),
-    "is_exercise": attrgetter("is_exercise"),
-    "opened_at": attrgetter("opened_at"),
-} | _COMMON
-_INSERT_ORDER = [
-    "incident_id",
-    "version",
-    "incident_class",
-    "subject_kind",
-    "subject_id",
-    "origin",
-    "kind",
-    "band",
-    "policy_hash",
-    "is_exercise",
-    "state",
-    "level",
-    "wants",
-    "nobody",
-    "hands",
-    "step",
-    "alarms",
-    "receipt_n",
-    "callers",
-    "opened_at",
-    "due_at",
-    "step_due_at",
-    "answer_by",
-    "answered_at",
-    "answered_by",
-    "verify_by",
-    "grace_by",
-    "close_by",
-    "cancelled_at",
-    "closed_at",
-    "outcome",
-]
-_UPDATE_ORDER = ["incident_id", "version", *_COMMON]
-
-
-def _columns(order: Sequence[str], incidents: Sequence[Incident]) -> list[list[Any]]:
-    return [[_NEW[name](each) for each in incidents] for name in order]
-
-
-def insert_incidents(writes: Writes, incidents: Sequence[Incident]) -> None:
-    """Write new incidents."""
-    writes.add(SQL["insert_incidents"], *_columns(_INSERT_ORDER, incidents))
-
-
-def update_incidents(writes: Writes, incidents: Sequence[Incident]) -> None:
-    """Write incidents as decisions left them; those count that were still at the version the decisions began from."""
-    writes.add_checked(SQL["update_incidents"], *_columns(_UPDATE_ORDER, incidents))
-
-
-_ASSIGNMENT_REST = [
-    "offered_at",
-    "due_at",
-    "seen_at",
-    "accepted_at",
-    "departed_at",
-    "arrived_at",
-    "ended_at",
-    "end_reason",
-]
-
-
-def save_assignments(writes: Writes, changed: Sequence[tuple[IncidentId, Assignment]]) -> None:
-    """Write assignments, ended ones first, so that a worker freed and asked anew in one batch breaks no constraint."""
-    rows = sorted(changed, key=lambda each: (each[1].state in LIVE, each[1].id))
-    assignments = [each for _, each in rows]
-    writes.add(
-        SQL["save_assignments"],
-        [each.id for each in assignments],
-        [incident_id for incident_id, _ in rows],
-        [each.worker_id for each in assignments],
-        [each.state.value for each in assignments],
-        [each.eta_s for each in assignments],
-        [each.offered_by for each in assignments],
-        [",".join(each.skills) for each in assignments],
-        [each.overdue for each in assignments],
-        *([getattr(each, name) for each in assignments] for name in _ASSIGNMENT_REST),
-    )
 
 
 # --- what is due --------------------------------------------------------------------------------------

@@ -42,19 +42,34 @@ class Finished(msgspec.Struct, frozen=True):
     attempts: int = 1
 
 
+class _Row(msgspec.Struct):
+    outbox_id: UUID
+    channel: str
+    recipient: str
+    message: str
+    incident_id: IncidentId | None
+    offer_id: AssignmentId | None
+    body: msgspec.Raw
+    created_at: datetime
+    expires_at: datetime
+
+
 def add(writes: Writes, messages: Sequence[OutboxMessage]) -> None:
     """Write messages, in the deciding commit."""
-    writes.add(
-        SQL["add"],
-        [each.id for each in messages],
-        [each.channel for each in messages],
-        [each.recipient for each in messages],
-        [each.message for each in messages],
-        [each.incident_id for each in messages],
-        [each.offer_id for each in messages],
-        [each.body.decode() for each in messages],
-        [each.created_at for each in messages],
-        [each.expires_at for each in messages],
+    writes.add_rows(SQL["add"], [_row_of(each) for each in messages])
+
+
+def _row_of(message: OutboxMessage) -> _Row:
+    return _Row(
+        outbox_id=message.id,
+        channel=message.channel,
+        recipient=message.recipient,
+        message=message.message,
+        incident_id=message.incident_id,
+        offer_id=message.offer_id,
+        body=msgspec.Raw(message.body),
+        created_at=message.created_at,
+        expires_at=message.expires_at,
     )
 
 

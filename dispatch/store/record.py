@@ -8,9 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import orjson
 
-from dispatch.incident.states import Incident
 from dispatch.model import Alarm, IncidentId, Unreadable
 from dispatch.store.database import Connection, statements
 from dispatch.store.writes import Writes
@@ -27,51 +25,64 @@ class AlarmRow(msgspec.Struct, frozen=True):
     is_known: bool
 
 
+class _AlarmAsWritten(msgspec.Struct):
+    row_id: UUID
+    terminal_id: str
+    alarm_id: str
+    digest: bytes
+    kind: str
+    origin: str
+    happened_at: datetime | None
+    received_at: datetime
+    incident_id: UUID | None
+    cancel_of: str | None
+    is_test: bool
+    is_known: bool
+    battery: float | None
+    flaws: tuple[str, ...]
+
+
 def insert_alarms(writes: Writes, rows: Sequence[AlarmRow]) -> None:
     """Write what terminals said."""
-    alarms = [row.alarm for row in rows]
-    writes.add(
-        SQL["insert_alarms"],
-        [row.row_id for row in rows],
-        [each.terminal_id for each in alarms],
-        [each.alarm_id for each in alarms],
-        [each.digest for each in alarms],
-        [each.key.value for each in alarms],
-        [each.origin.value for each in alarms],
-        [each.happened_at for each in alarms],
-        [each.received_at for each in alarms],
-        [row.incident_id for row in rows],
-        [each.cancel_of for each in alarms],
-        [each.is_test for each in alarms],
-        [row.is_known for row in rows],
-        [each.battery_percent for each in alarms],
-        [",".join(each.flaws) for each in alarms],
+    writes.add_rows(SQL["insert_alarms"], [_as_written(row) for row in rows])
+
+
+def _as_written(row: AlarmRow) -> _AlarmAsWritten:
+    alarm = row.alarm
+    return _AlarmAsWritten(
+        row_id=row.row_id,
+        terminal_id=alarm.terminal_id,
+        alarm_id=alarm.alarm_id,
+        digest=alarm.digest,
+        kind=alarm.key.value,
+        origin=alarm.origin.value,
+        happened_at=alarm.happened_at,
+        received_at=alarm.received_at,
+        incident_id=row.incident_id,
+        cancel_of=alarm.cancel_of,
+        is_test=alarm.is_test,
+        is_known=row.is_known,
+        battery=alarm.battery_percent,
+        flaws=alarm.flaws,
     )
 
 
 class LogRow(msgspec.Struct, frozen=True):
-    """One line of the log."""
+    """One line of the log: what happened to an incident, and how the incident stood then."""
 
-    incident: Incident
+    incident_id: IncidentId
     at: datetime
     code: str
     by: str
+    state: str
+    band: int
+    level: int
     facts: dict[str, Any]
 
 
 def append_log(writes: Writes, rows: Sequence[LogRow]) -> None:
     """Append lines."""
-    writes.add_log(
-        SQL["append_log"],
-        [row.incident.id for row in rows],
-        [row.at for row in rows],
-        [row.code for row in rows],
-        [row.by for row in rows],
-        [row.incident.state.value for row in rows],
-        [row.incident.band for row in rows],
-        [row.incident.level for row in rows],
-        [orjson.dumps(row.facts, default=str).decode() for row in rows],
-    )
+    writes.add_log(SQL["append_log"], rows)
 
 
 class RankingRow(msgspec.Struct, frozen=True):
@@ -80,17 +91,6 @@ class RankingRow(msgspec.Struct, frozen=True):
     ranked_at: datetime
     candidates: list[dict[str, Any]]
     counts: dict[str, int]
-
-
-def insert_rankings(writes: Writes, rows: Sequence[tuple[IncidentId, RankingRow]]) -> None:
-    """Keep the rankings that offers came from."""
-    writes.add(
-        SQL["insert_rankings"],
-        [incident_id for incident_id, _ in rows],
-        [row.ranked_at for _, row in rows],
-        [msgspec.json.encode(row.candidates).decode() for _, row in rows],
-        [msgspec.json.encode(row.counts).decode() for _, row in rows],
-    )
 
 
 class NoteRow(msgspec.Struct, frozen=True):
@@ -102,15 +102,36 @@ class NoteRow(msgspec.Struct, frozen=True):
     content: str
 
 
+class _OfIncident(msgspec.Struct):
+    incident_id: IncidentId
+
+
+class _RankingAsWritten(_OfIncident):
+    ranked_at: datetime
+    candidates: list[dict[str, Any]]
+    counts: dict[str, int]
+
+
+class _NoteAsWritten(_OfIncident):
+    note_id: UUID
+    at: datetime
+    by: str
+    content: str
+
+
+def insert_rankings(writes: Writes, rows: Sequence[tuple[IncidentId, RankingRow]]) -> None:
+    """Keep the rankings that offers came from."""
+    writes.add_rows(
+        SQL["insert_rankings"],
+        [_RankingAsWritten(incident_id, row.ranked_at, row.candidates, row.counts) for incident_id, row in rows],
+    )
+
+
 def insert_notes(writes: Writes, rows: Sequence[tuple[IncidentId, NoteRow]]) -> None:
     """Keep what people wrote, beside the log."""
-    writes.add(
+    writes.add_rows(
         SQL["insert_notes"],
-        [row.note_id for _, row in rows],
-        [incident_id for incident_id, _ in rows],
-        [row.at for _, row in rows],
-        [row.by for _, row in rows],
-        [row.content for _, row in rows],
+        [_NoteAsWritten(incident_id, row.note_id, row.at, row.by, row.content) for incident_id, row in rows],
     )
 
 

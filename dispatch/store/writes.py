@@ -3,16 +3,23 @@
 The parts run in no promised order and on the same snapshot, so none may build on what another writes; foreign keys are
 looked at when all have run. Only the log's place is certain: its turn is taken when every other part is written, so
 that nobody holds the turn while waiting for somebody else's row.
+
+Rows go over as one JSON text a part. A parameter for every column costs asyncpg five times as much to encode, and
+PostgreSQL reads the one as fast as the other.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from dispatch.store.database import Connection
 
+_encoder = msgspec.json.Encoder(enc_hook=str)
 _PARAMETER = re.compile(r"\$(\d+)")
 _TURN = "SELECT pg_advisory_xact_lock(7205759403793)"
 """Who holds it appends to the log; it ends with the transaction, so the log's numbers follow the order of commits."""
@@ -20,6 +27,11 @@ CHECKED, LOG = "checked", "log"
 
 Shape = tuple[tuple[str, str, int], ...]
 """Name, statement and number of parameters of each part."""
+
+
+def as_json(rows: Sequence[msgspec.Struct]) -> str:
+    """Rows as PostgreSQL's json_to_recordset reads them: bytes in base64, instants in RFC 3339."""
+    return _encoder.encode(rows).decode()
 
 
 class Writes:
@@ -31,17 +43,21 @@ class Writes:
 
     def add(self, sql: str, *values: Any) -> None:
         """One more INSERT or UPDATE with its parameters."""
-        self._add(f"part{len(self._shape)}", sql, values)
+        self._add(f"part{len(self._shape)}", sql, *values)
 
-    def add_checked(self, sql: str, *values: Any) -> None:
-        """The one whose rows `execute` counts; at most one."""
-        self._add(CHECKED, sql, values)
+    def add_rows(self, sql: str, rows: Sequence[msgspec.Struct]) -> None:
+        """One more whose only parameter is its rows, as a JSON array of objects."""
+        self.add(sql, as_json(rows))
 
-    def add_log(self, sql: str, *values: Any) -> None:
+    def add_checked(self, sql: str, rows: Sequence[msgspec.Struct]) -> None:
+        """The one whose written rows `execute` counts; at most one."""
+        self._add(CHECKED, sql, as_json(rows))
+
+    def add_log(self, sql: str, rows: Sequence[msgspec.Struct]) -> None:
         """The log's part, which reads from `turn`; at most one, and the last."""
-        self._add(LOG, sql, values)
+        self._add(LOG, sql, as_json(rows))
 
-    def _add(self, name: str, sql: str, values: tuple[Any, ...]) -> None:
+    def _add(self, name: str, sql: str, *values: Any) -> None:
         self._shape.append((name, sql, len(values)))
         self._values += values
 

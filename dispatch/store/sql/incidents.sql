@@ -81,37 +81,29 @@ INSERT INTO incident (
 )
 SELECT
     incident_id, version, incident_class, subject_kind, subject_id, origin, kind, band, policy_hash, is_exercise,
-    state, level, wants, nobody, hands, step, alarms, receipt_n, callers::jsonb, opened_at, due_at, step_due_at,
-    answer_by, answered_at, answered_by, verify_by, grace_by, close_by, cancelled_at, closed_at, outcome
-FROM unnest(
-    $1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::text[],
-    $10::bool[], $11::text[], $12::smallint[], $13::smallint[], $14::bool[], $15::smallint[], $16::int[], $17::int[],
-    $18::int[], $19::text[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[],
-    $24::timestamptz[], $25::text[], $26::timestamptz[], $27::timestamptz[], $28::timestamptz[], $29::timestamptz[],
-    $30::timestamptz[], $31::text[]
-) AS new (
-    incident_id, version, incident_class, subject_kind, subject_id, origin, kind, band, policy_hash, is_exercise,
     state, level, wants, nobody, hands, step, alarms, receipt_n, callers, opened_at, due_at, step_due_at, answer_by,
     answered_at, answered_by, verify_by, grace_by, close_by, cancelled_at, closed_at, outcome
+FROM json_to_recordset($1::json) AS new (
+    incident_id uuid, version int, incident_class text, subject_kind text, subject_id text, origin text, kind text,
+    band smallint, policy_hash text, is_exercise bool, state text, level smallint, wants smallint, nobody bool, hands
+    smallint, step int, alarms int, receipt_n int, callers jsonb, opened_at timestamptz, due_at timestamptz,
+    step_due_at timestamptz, answer_by timestamptz, answered_at timestamptz, answered_by text, verify_by timestamptz,
+    grace_by timestamptz, close_by timestamptz, cancelled_at timestamptz, closed_at timestamptz, outcome text
 )
 
 -- update_incidents: incidents as a decision left them
 UPDATE incident SET
-    version = new.version, kind = new.kind, band = new.band, policy_hash = new.policy_hash, state = new.state,
-    level = new.level, wants = new.wants, nobody = new.nobody, hands = new.hands, step = new.step,
-    alarms = new.alarms, receipt_n = new.receipt_n, callers = new.callers::jsonb, due_at = new.due_at,
-    step_due_at = new.step_due_at, answer_by = new.answer_by, answered_at = new.answered_at,
-    answered_by = new.answered_by, verify_by = new.verify_by, grace_by = new.grace_by, close_by = new.close_by,
-    cancelled_at = new.cancelled_at, closed_at = new.closed_at, outcome = new.outcome
-FROM unnest(
-    $1::uuid[], $2::int[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::smallint[], $8::smallint[],
-    $9::bool[], $10::smallint[], $11::int[], $12::int[], $13::int[], $14::text[], $15::timestamptz[],
-    $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::text[], $20::timestamptz[], $21::timestamptz[],
-    $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $25::text[]
-) AS new (
-    incident_id, version, kind, band, policy_hash, state, level, wants, nobody, hands, step, alarms, receipt_n,
-    callers, due_at, step_due_at, answer_by, answered_at, answered_by, verify_by, grace_by, close_by, cancelled_at,
-    closed_at, outcome
+    version = new.version, kind = new.kind, band = new.band, policy_hash = new.policy_hash, state = new.state, level =
+    new.level, wants = new.wants, nobody = new.nobody, hands = new.hands, step = new.step, alarms = new.alarms,
+    receipt_n = new.receipt_n, callers = new.callers, due_at = new.due_at, step_due_at = new.step_due_at, answer_by =
+    new.answer_by, answered_at = new.answered_at, answered_by = new.answered_by, verify_by = new.verify_by, grace_by =
+    new.grace_by, close_by = new.close_by, cancelled_at = new.cancelled_at, closed_at = new.closed_at, outcome =
+    new.outcome
+FROM json_to_recordset($1::json) AS new (
+    incident_id uuid, version int, kind text, band smallint, policy_hash text, state text, level smallint, wants
+    smallint, nobody bool, hands smallint, step int, alarms int, receipt_n int, callers jsonb, due_at timestamptz,
+    step_due_at timestamptz, answer_by timestamptz, answered_at timestamptz, answered_by text, verify_by timestamptz,
+    grace_by timestamptz, close_by timestamptz, cancelled_at timestamptz, closed_at timestamptz, outcome text
 )
 WHERE incident.incident_id = new.incident_id AND incident.version = new.version - 1
 
@@ -121,15 +113,12 @@ INSERT INTO assignment (
     accepted_at, departed_at, arrived_at, ended_at, end_reason
 )
 SELECT
-    assignment_id, incident_id, worker_id, state, eta_s, offered_by, string_to_array(skills, ','), overdue,
-    offered_at, due_at, seen_at, accepted_at, departed_at, arrived_at, ended_at, end_reason
-FROM unnest(
-    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::int[], $9::timestamptz[],
-    $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[],
-    $15::timestamptz[], $16::text[]
-) AS new (
     assignment_id, incident_id, worker_id, state, eta_s, offered_by, skills, overdue, offered_at, due_at, seen_at,
     accepted_at, departed_at, arrived_at, ended_at, end_reason
+FROM json_to_recordset($1::json) AS new (
+    assignment_id uuid, incident_id uuid, worker_id text, state text, eta_s int, offered_by text, skills text[],
+    overdue int, offered_at timestamptz, due_at timestamptz, seen_at timestamptz, accepted_at timestamptz, departed_at
+    timestamptz, arrived_at timestamptz, ended_at timestamptz, end_reason text
 )
 ON CONFLICT (assignment_id) DO UPDATE SET
     state = excluded.state, eta_s = excluded.eta_s, overdue = excluded.overdue, due_at = excluded.due_at,

@@ -1,10 +1,13 @@
 -- add: messages to send, in the commit that decided them
-INSERT INTO outbox (outbox_id, channel, recipient, message, incident_id, offer_id, body, created_at, expires_at)
-SELECT outbox_id, channel, recipient, message, incident_id, offer_id, body::jsonb, created_at, expires_at
-FROM unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::timestamptz[],
-    $9::timestamptz[]
-) AS new (outbox_id, channel, recipient, message, incident_id, offer_id, body, created_at, expires_at)
+INSERT INTO outbox (
+    outbox_id, channel, recipient, message, incident_id, offer_id, body, created_at, expires_at
+)
+SELECT
+    outbox_id, channel, recipient, message, incident_id, offer_id, body, created_at, expires_at
+FROM json_to_recordset($1::json) AS new (
+    outbox_id uuid, channel text, recipient text, message text, incident_id uuid, offer_id uuid, body jsonb,
+    created_at timestamptz, expires_at timestamptz
+)
 
 -- void_offers: offers that ended before they were sent, with the reason
 UPDATE outbox SET state = 'void', ended_at = $3, reason = $2

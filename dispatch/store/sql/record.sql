@@ -4,32 +4,31 @@ INSERT INTO alarm (
     is_known, battery, flaws
 )
 SELECT
-    row_id, terminal_id, alarm_id, digest, kind, origin, happened_at, received_at, incident_id, cancel_of, is_test,
-    is_known, battery, string_to_array(flaws, ',')
-FROM unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
-    $9::uuid[], $10::text[], $11::bool[], $12::bool[], $13::real[], $14::text[]
-) AS new (
-    row_id, terminal_id, alarm_id, digest, kind, origin, happened_at, received_at, incident_id, cancel_of, is_test,
+    row_id, terminal_id, alarm_id, decode(digest, 'base64'), kind, origin, happened_at, received_at, incident_id, cancel_of, is_test,
     is_known, battery, flaws
+FROM json_to_recordset($1::json) AS new (
+    row_id uuid, terminal_id text, alarm_id text, digest text, kind text, origin text, happened_at timestamptz,
+    received_at timestamptz, incident_id uuid, cancel_of text, is_test bool, is_known bool, battery real, flaws text[]
 )
 
 -- insert_rankings: why these workers
 INSERT INTO ranking (incident_id, ranked_at, candidates, counts)
-SELECT incident_id, ranked_at, candidates::jsonb, counts::jsonb
-FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[])
-    AS new (incident_id, ranked_at, candidates, counts)
+SELECT incident_id, ranked_at, candidates, counts
+FROM json_to_recordset($1::json) AS new (incident_id uuid, ranked_at timestamptz, candidates jsonb, counts jsonb)
 ON CONFLICT (incident_id, ranked_at) DO NOTHING
 
 -- insert_notes: what people wrote
 INSERT INTO note (note_id, incident_id, at, by, content)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
+SELECT note_id, incident_id, at, by, content
+FROM json_to_recordset($1::json) AS new (note_id uuid, incident_id uuid, at timestamptz, by text, content text)
 
 -- append_log: lines of the log; `turn` (store/writes.py) makes the numbers follow the order of commits
 INSERT INTO incident_log (incident_id, at, code, by, state, band, level, facts)
-SELECT new.incident_id, new.at, new.code, new.by, new.state, new.band, new.level, new.facts::jsonb
-FROM turn CROSS JOIN unnest(
-    $1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::smallint[], $8::text[]
+SELECT new.incident_id, new.at, new.code, new.by, new.state, new.band, new.level, new.facts
+FROM turn CROSS JOIN ROWS FROM (
+    json_to_recordset($1::json) AS (
+        incident_id uuid, at timestamptz, code text, by text, state text, band smallint, level smallint, facts jsonb
+    )
 ) WITH ORDINALITY AS new (incident_id, at, code, by, state, band, level, facts, nth)
 ORDER BY new.nth
 

@@ -1,0 +1,128 @@
+"""Incidents and assignments as they are written: one row each, under the names of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from dispatch.incident.clocks import due_at
+from dispatch.incident.draft import wants
+from dispatch.incident.states import LIVE, Assignment, AssignmentState, Caller, Incident
+from dispatch.model import IncidentId
+from dispatch.store.database import statements
+from dispatch.store.writes import Writes
+
+SQL = statements("incidents")
+
+
+class _IncidentRow(msgspec.Struct):
+    incident_id: UUID
+    version: int
+    incident_class: str
+    subject_kind: str
+    subject_id: str
+    origin: str
+    kind: str
+    band: int
+    policy_hash: str
+    is_exercise: bool
+    state: str
+    level: int
+    wants: int
+    nobody: bool
+    hands: int
+    step: int
+    alarms: int
+    receipt_n: int
+    callers: tuple[Caller, ...]
+    opened_at: datetime
+    due_at: datetime | None
+    step_due_at: datetime | None
+    answer_by: datetime | None
+    answered_at: datetime | None
+    answered_by: str | None
+    verify_by: datetime | None
+    grace_by: datetime | None
+    close_by: datetime | None
+    cancelled_at: datetime | None
+    closed_at: datetime | None
+    outcome: str | None
+
+
+class _AssignmentRow(msgspec.Struct):
+    assignment_id: UUID
+    incident_id: UUID
+    worker_id: str
+    state: AssignmentState
+    eta_s: int
+    offered_by: str
+    skills: tuple[str, ...]
+    overdue: int
+    offered_at: datetime
+    due_at: datetime | None
+    seen_at: datetime | None
+    accepted_at: datetime | None
+    departed_at: datetime | None
+    arrived_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+def insert_incidents(writes: Writes, incidents: Sequence[Incident]) -> None:
+    """Write new incidents."""
+    writes.add_rows(SQL["insert_incidents"], [_row_of(each) for each in incidents])
+
+
+def update_incidents(writes: Writes, incidents: Sequence[Incident]) -> None:
+    """Write incidents as decisions left them; those count that were still at the version the decisions began from."""
+    writes.add_checked(SQL["update_incidents"], [_row_of(each) for each in incidents])
+
+
+def save_assignments(writes: Writes, changed: Sequence[tuple[IncidentId, Assignment]]) -> None:
+    """Write assignments, ended ones first, so that a worker freed and asked anew in one batch breaks no constraint."""
+    rows = sorted(changed, key=lambda each: (each[1].state in LIVE, each[1].id))
+    writes.add_rows(SQL["save_assignments"], [_assignment_row(*each) for each in rows])
+
+
+def _row_of(incident: Incident) -> _IncidentRow:
+    return _IncidentRow(
+        incident_id=incident.id,
+        version=incident.version,
+        incident_class=incident.incident_class.value,
+        subject_kind=incident.subject.kind.value,
+        subject_id=incident.subject.id,
+        origin=incident.origin.value,
+        kind=incident.kind.value,
+        band=incident.band,
+        policy_hash=incident.policy.hash,
+        is_exercise=incident.is_exercise,
+        state=incident.state.value,
+        level=incident.level,
+        wants=wants(incident),
+        nobody=incident.nobody,
+        hands=incident.hands,
+        step=incident.step,
+        alarms=incident.alarms,
+        receipt_n=incident.receipt_n,
+        callers=incident.callers,
+        opened_at=incident.opened_at,
+        due_at=due_at(incident),
+        step_due_at=incident.step_due_at,
+        answer_by=incident.answer_by,
+        answered_at=incident.answered_at,
+        answered_by=incident.answered_by,
+        verify_by=incident.verify_by,
+        grace_by=incident.grace_by,
+        close_by=incident.close_by,
+        cancelled_at=incident.cancelled_at,
+        closed_at=incident.closed_at,
+        outcome=incident.outcome,
+    )
+
+
+def _assignment_row(incident_id: IncidentId, assignment: Assignment) -> _AssignmentRow:
+    fields = msgspec.structs.asdict(assignment)
+    return _AssignmentRow(assignment_id=fields.pop("id"), incident_id=incident_id, **fields)
