@@ -16,6 +16,7 @@ from dispatch.incident.policy import Policies
 from dispatch.model import Alarm, HomeId, IncidentId, Key
 from dispatch.store import database as database_module
 from dispatch.store.database import Database
+from dispatch.store.one_connection import OneConnection
 from simulator.servers import PostgresServer
 from tests.link import Link, through
 
@@ -40,15 +41,21 @@ async def link(postgres: PostgresServer) -> AsyncIterator[Link]:
         yield link
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(params=[Database, OneConnection])
 async def far(
-    dsn: str, database: Database, link: Link, clock: VirtualClock, policies: Policies, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    dsn: str,
+    database: Database,
+    link: Link,
+    clock: VirtualClock,
+    policies: Policies,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Engine]:
     """An engine whose way to the same (registered) database goes over the link, and which soon gives up waiting."""
     assert database is not None
     for name in ("CONNECT_WITHIN_S", "COMMAND_WITHIN_S", "CLOSE_WITHIN_S"):
         monkeypatch.setattr(database_module, name, getattr(database_module, name) / 10)
-    over_link = Database(through(link, dsn), dispatching=True)
+    over_link = request.param(through(link, dsn), dispatching=True)
     engine = Engine(over_link, clock, policies)
     await engine.prepare()
     yield engine
@@ -132,13 +139,14 @@ async def test_a_link_that_swallows_bytes_ends_in_one_alarm(far: Engine, databas
 # --- committed, and not heard of -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("terminal", "fatal"), [("T1", WRITTEN), ("T9", b"COMMIT")], ids=["new_call", "under_locks"])
 async def test_a_commit_whose_answer_is_lost_is_one_alarm_with_its_receipts(
-    far: Engine, database: Database, link: Link
+    far: Engine, database: Database, link: Link, terminal: str, fatal: bytes
 ) -> None:
     heard: list[Committed] = []
     far.listen(heard.append)
-    link.cut_before_the_answer_to(WRITTEN)
-    [stored] = hand_in(far, press())
+    link.cut_before_the_answer_to(fatal)
+    [stored] = hand_in(far, press(terminal))
     await far.step()
     assert link.lost_answers == 1
     assert not stored.done()

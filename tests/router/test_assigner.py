@@ -17,7 +17,7 @@ from dispatch.incident import events as ev
 from dispatch.incident.policy import read_policies
 from dispatch.model import AssignmentId, IncidentId, Key, Place, WorkerId
 from dispatch.router import assigner as assigner_module
-from dispatch.router.assigner import READ_CREW_EVERY_S, Assigner
+from dispatch.router.assigner import FLOOD, GIVE_WAY_S_MAX, READ_CREW_EVERY_S, Assigner
 from dispatch.store import roster
 from dispatch.store.database import Database
 from dispatch.store.roster import RosterEntry
@@ -340,3 +340,16 @@ async def asks_nobody(desk: Desk, terminal: str = "T1") -> IncidentId:
     async with limit(20):
         await known.wait()
     return incident_id
+
+
+async def test_nobody_is_chosen_while_a_flood_is_not_stored_but_not_for_ever(
+    desk: Desk, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.call()
+    monkeypatch.setattr(Engine, "alarms_waiting", property(lambda _: FLOOD + 1))
+    choosing = asyncio.ensure_future(desk.assigner.step())
+    await asyncio.sleep(0)
+    await clock.advance(GIVE_WAY_S_MAX / 2)
+    assert await fetch(desk.database, OFFERED) == []
+    await clock.advance(GIVE_WAY_S_MAX)
+    assert await choosing == 1

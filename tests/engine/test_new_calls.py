@@ -1,0 +1,151 @@
+"""The short way of new calls of quiet homes: what it is open to, and what happens when somebody else is quicker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from dispatch.clock import limit
+from dispatch.engine import Engine, Happen
+from dispatch.engine import engine as engine_module
+from dispatch.incident import events as ev
+from dispatch.model import Alarm, HomeId, Key, TerminalId
+from dispatch.store.database import Connection, Database
+
+from .test_engine import alarms, do, fetch, opened, press
+
+WITHIN_S = 15
+HELD = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted)"
+SAME_FOR_H1 = """
+INSERT INTO incident (incident_id, subject_id, version, incident_class, subject_kind, origin, kind, band, policy_hash,
+    is_exercise, state, level, wants, nobody, hands, step, alarms, receipt_n, callers, opened_at, due_at)
+SELECT '00000000-0000-7000-8000-000000000001', 'H1', version, incident_class, subject_kind, origin, kind, band,
+    policy_hash, is_exercise, state, level, wants, nobody, hands, step, alarms, receipt_n, callers, opened_at, due_at
+FROM incident WHERE incident_id = $1
+"""
+WAITING_FOR_A_COMMIT = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted)"
+
+
+@pytest.fixture
+async def beside(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the test's own, in which nothing is limited."""
+    connection = await asyncpg.connect(dsn)
+    yield connection
+    await connection.close(timeout=5)
+
+
+async def test_new_calls_and_all_others_of_one_batch_become_what_they_would_by_themselves(
+    engine: Engine, database: Database
+) -> None:
+    [known] = await alarms(engine, press("T2", "a1"))
+    outcomes = await alarms(
+        engine,
+        press("T2", "a1"),  # a repeat
+        press("T1", "a1"),  # a new call of a quiet home
+        press("T9", "a1"),  # nobody registered it
+        press("T2", "a2", key=Key.FALL),  # joins
+        press("T1", "c1", cancel_of="a1"),  # takes back the new one
+    )
+    assert [outcome.is_repeat for outcome in outcomes] == [True] + [False] * 4
+    repeated, new, unknown, joined, cancelled = map(opened, outcomes)
+    assert repeated == joined == opened(known)
+    assert new == cancelled
+    assert len({new, unknown, repeated}) == 3
+    assert await fetch(database, "SELECT subject_id FROM incident ORDER BY subject_id") == ["H1", "H2", "terminal:T9"]
+    assert await fetch(database, "SELECT cancelled_at IS NOT NULL FROM incident WHERE incident_id = $1", new) == [True]
+
+
+async def test_two_of_one_home_and_two_of_one_terminal_are_one_incident_each(
+    engine: Engine, database: Database
+) -> None:
+    await fetch(database, "INSERT INTO terminal (terminal_id) VALUES ('T3')")
+    await fetch(database, "INSERT INTO terminal_home VALUES ('T3', 'H1', NULL, '2026-01-01', NULL)")
+    both = await alarms(engine, press("T1"), press("T3"), press("T2", "a1"), press("T2", "a2"))
+    assert opened(both[0]) == opened(both[1]) != opened(both[2]) == opened(both[3])
+    assert await fetch(database, "SELECT alarms FROM incident ORDER BY subject_id") == [2, 2]
+
+
+async def test_a_cancel_that_came_first_is_found(engine: Engine, database: Database) -> None:
+    await alarms(engine, press("T1", "c1", cancel_of="a1"))
+    await alarms(engine, press("T1", "a1"))
+    assert await fetch(database, "SELECT cancelled_at IS NOT NULL FROM incident") == [True]
+
+
+async def test_who_was_quicker_is_seen_by_the_other_way(
+    engine: Engine, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look told yesterday's news: meanwhile that home has an open call, and that alarm is stored."""
+    [first] = await alarms(engine, press("T1", "a1"))
+
+    async def all_quiet(_connection: Connection, presses: Sequence[Alarm]) -> dict[TerminalId, HomeId]:
+        homes = {"T1": HomeId("H1"), "T2": HomeId("H2")}
+        return {each.terminal_id: homes[each.terminal_id] for each in presses}
+
+    monkeypatch.setattr(engine_module, "look_for_new_calls", all_quiet)
+    joined, new = await alarms(engine, press("T1", "a2"), press("T2", "a1"))
+    assert opened(joined) == opened(first) != opened(new)
+    [repeat] = await alarms(engine, press("T2", "a1"))
+    assert repeat.is_repeat
+    assert await fetch(database, "SELECT count(*) FROM incident_log WHERE code = 'opened'") == [2]
+
+
+async def test_the_turn_of_the_log_is_not_held_while_waiting_for_somebody_elses_row(
+    engine: Engine, database: Database, beside: asyncpg.Connection
+) -> None:
+    """Or two processes could wait for each other: one for the row, the other for the turn."""
+    [other] = await alarms(engine, press("T2"))
+    async with beside.transaction():
+        await beside.execute(SAME_FOR_H1, opened(other))
+        pressed = asyncio.ensure_future(alarms(engine, press("T1")))
+        async with limit(WITHIN_S):
+            while not await beside.fetchval(WAITING_FOR_A_COMMIT):
+                assert not pressed.done()
+        assert not await beside.fetchval(HELD)
+    [joined] = await pressed
+    assert await fetch(database, "SELECT alarms FROM incident WHERE incident_id = $1", opened(joined)) == [2]
+
+
+async def test_a_press_waits_for_no_answer(engine: Engine, beside: asyncpg.Connection) -> None:
+    [first] = await alarms(engine, press("T1"))
+    running = asyncio.ensure_future(engine.run())
+    async with beside.transaction(), limit(WITHIN_S):
+        await beside.execute("SELECT FROM incident FOR UPDATE")
+        answer = asyncio.ensure_future(engine.happen(opened(first), ev.OperatorAnswered("op")))
+        [new] = await engine.raise_alarms([press("T2")])
+        assert not answer.done()
+    async with limit(WITHIN_S):
+        assert (await answer).ignored is None
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert opened(new) != opened(first)
+
+
+async def test_what_two_lines_did_to_one_incident_is_told_in_its_order(engine: Engine) -> None:
+    told: list[int] = []
+    engine.listen(lambda committed: told.extend(part.after.version for part in committed.parts))
+    [first] = await alarms(engine, press("T1", "a0"))
+    running = asyncio.ensure_future(engine.run())
+    for n in range(1, 20):
+        noted = engine.happen(opened(first), ev.Noted("op", UUID(int=n)))
+        await asyncio.gather(noted, engine.raise_alarms([press("T1", f"a{n}")]))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert told == sorted(told)
+    assert len(told) >= 20
+
+
+async def test_an_answer_goes_in_while_alarms_cannot(engine: Engine, database: Database) -> None:
+    """An alarm that can neither be stored nor parked keeps its own line waiting, and nobody else."""
+    [first] = await alarms(engine, press("T2"))
+    await fetch(database, "ALTER TABLE parked ADD CONSTRAINT nothing_goes CHECK (false)")
+    await fetch(database, "ALTER TABLE alarm ADD CONSTRAINT not_t1 CHECK (terminal_id <> 'T1')")
+    stuck = asyncio.ensure_future(engine.raise_alarms([press("T1")]))
+    await asyncio.sleep(0)
+    [answered] = await do(engine, Happen(opened(first), ev.OperatorAnswered("op")))
+    assert answered.ignored is None
+    assert not stuck.done()
+    stuck.cancel()
