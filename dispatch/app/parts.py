@@ -107,10 +107,10 @@ def _facts(part: Part) -> dict[str, object]:
 def _databases(url: str) -> Databases:
     return Databases(
         engine=OneConnection(url, dispatching=True),
-        new_calls=OneConnection(url, dispatching=True, is_planned_once=True),
+        new_calls=OneConnection(url, dispatching=True),
         lease=Database(url, size=2, dispatching=True),
-        router=Database(url, size=4),
-        board=Database(url, size=8),
+        router=Database(url, size=4, is_planned_once=True),
+        board=Database(url, size=8, is_planned_once=True),
         vitals=Database(url, size=2),
         house=Database(url, size=3),
     )

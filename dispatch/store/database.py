@@ -38,6 +38,13 @@ SERVER_SETTINGS = {
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
 }
+PLANNED_ONCE = {
+    # What is asked all day goes from keys to rows by an index whatever the values are (tests/store/test_plans.py), so planning
+    # it anew, which takes as long as doing it, finds nothing better. Without sequential scans, since what is planned
+    # while a table is small is kept until the next ANALYZE, however much it has grown by then.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+}
 DISPATCHING = {
     # PostgreSQL itself ends a holder that froze inside a transaction, so that a standby can take over
     "statement_timeout": "2000",
@@ -73,12 +80,16 @@ def statements(noun: str) -> dict[str, str]:
 
 
 class Database:
-    """A pool that connects when it is needed, so that a database that is away at start stops nobody."""
+    """A pool that connects when it is needed, so that a database that is away at start stops nobody.
 
-    def __init__(self, dsn: str, *, size: int = 4, dispatching: bool = False) -> None:
+    `is_planned_once`: for users who ask the same few statements all day; each is planned only once a connection.
+    """
+
+    def __init__(self, dsn: str, *, size: int = 4, dispatching: bool = False, is_planned_once: bool = False) -> None:
         self._dsn = dsn
         self._size = size
         self._settings = SERVER_SETTINGS | (DISPATCHING if dispatching else {})
+        self._settings |= PLANNED_ONCE if is_planned_once else {}
         self._pool: asyncpg.Pool | None = None
 
     async def _open(self) -> asyncpg.Pool:

@@ -15,20 +15,12 @@ from dispatch.clock import limit
 from dispatch.store import database
 from dispatch.store.database import AWAY, NO_WAY_IN, Connection, Database, away
 
-PLANNED_ONCE = {
-    # For statements that by their very form can only go from keys to rows by an index: they need no second thought.
-    # Foreign keys' own checks, planned by the session when the other table was small, are made to do likewise.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-}
-
 
 class OneConnection(Database):
-    """Connects when it is needed, and again after it broke. `is_planned_once`: each statement is planned only once."""
+    """Connects when it is needed, and again after it broke."""
 
-    def __init__(self, dsn: str, *, dispatching: bool = False, is_planned_once: bool = False) -> None:
-        super().__init__(dsn, size=1, dispatching=dispatching)
-        self._settings |= PLANNED_ONCE if is_planned_once else {}
+    def __init__(self, dsn: str, *, dispatching: bool = False) -> None:
+        super().__init__(dsn, size=1, dispatching=dispatching, is_planned_once=True)
         self._kept: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
 

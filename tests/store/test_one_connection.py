@@ -19,7 +19,7 @@ WHO = "SELECT pg_backend_pid()"
 
 @pytest_asyncio.fixture
 async def one(dsn: str) -> AsyncIterator[OneConnection]:
-    one = OneConnection(dsn, is_planned_once=True)
+    one = OneConnection(dsn)
     yield one
     await one.close()
 
