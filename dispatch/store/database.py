@@ -39,9 +39,9 @@ SERVER_SETTINGS = {
     "tcp_keepalives_count": "3",
 }
 PLANNED_ONCE = {
-    # What is asked all day goes from keys to rows by an index whatever the values are (tests/store/test_plans.py), so planning
-    # it anew, which takes as long as doing it, finds nothing better. Without sequential scans, since what is planned
-    # while a table is small is kept until the next ANALYZE, however much it has grown by then.
+    # What is asked all day goes from keys to rows by an index whatever the values are (tests/store/test_plans.py), so
+    # planning it anew, which takes as long as doing it, finds nothing better. Without sequential scans, since what is
+    # planned while a table is small is kept until the next ANALYZE, however much it has grown by then.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
 }
