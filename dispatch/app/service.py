@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import datetime
 from pathlib import Path
 
@@ -100,10 +101,10 @@ class Service:
     def _name_of(self, worker_id: WorkerId) -> str | None:
         return self.parts.assigner.names.get(worker_id)
 
-    async def _publish(self, topic: str, payload: bytes, expiry_s: int) -> None:
+    def _publish(self, topic: str, payload: bytes, expiry_s: int) -> Awaitable[object]:
         if self.leading is None:
-            raise Unreachable("not_leading")
-        await self.leading.lanes.connections[Lane.HOUSEKEEPING].publish(topic, payload, expiry_s=expiry_s)
+            return _fail(Unreachable("not_leading"))
+        return self.leading.lanes.connections[Lane.HOUSEKEEPING].publish(topic, payload, expiry_s=expiry_s)
 
     # --- running ------------------------------------------------------------------------------------------------
 
@@ -255,6 +256,10 @@ class Service:
                 lane_connected=self._lanes(),
             )
         )
+
+
+async def _fail(error: Unreachable) -> None:
+    raise error
 
 
 async def build(settings: Settings, clock: Clock) -> Service:

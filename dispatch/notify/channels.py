@@ -42,20 +42,21 @@ class Channel(Protocol):
     """One way to reach somebody."""
 
     def send(self, message: OutboxMessage) -> Awaitable[Answer]:
-        """Try once to hand a message to its next hop."""
+        """Try once to hand a message to its next hop. What can be done without waiting is done before this returns."""
 
 
 @dataclass(frozen=True)
 class Means:
     """What app.py lends to the channels.
 
-    `publish` sends bytes to an MQTT topic with an expiry in seconds and is done when the broker has them. `name_of`
+    `publish` sends bytes to an MQTT topic with an expiry in seconds, at once, and is done when the broker has them; it
+    fails with Unreachable once awaited. `name_of`
     says what people call a worker. `show` brings a worker's open pages up to date and tells whether one was open.
     """
 
     centre_id: str
     now: Callable[[], datetime]
-    publish: Callable[[str, bytes, int], Awaitable[None]]
+    publish: Callable[[str, bytes, int], Awaitable[object]]
     name_of: Callable[[WorkerId], str | None]
     show: Callable[[WorkerId], Awaitable[bool]]
 

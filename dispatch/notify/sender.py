@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from dispatch import logs
 from dispatch.clock import Clock
 from dispatch.engine import Committed
 from dispatch.errors import Unreachable
-from dispatch.notify.channels import Channel, GiveUp, Retry, Sent
+from dispatch.notify.channels import Answer, Channel, GiveUp, Retry, Sent
 from dispatch.store import outbox
 from dispatch.store.database import Bell, Database
 from dispatch.store.outbox import Finished, OutboxMessage
@@ -51,6 +51,7 @@ class Sender:
         self._may_send = may_send
         self._on_finished = on_finished
         self._queues: dict[Recipient, deque[OutboxMessage]] = {}
+        self._begun: dict[Recipient, Awaitable[Answer]] = {}
         self._held: set[UUID] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: list[Finished] = []
@@ -78,7 +79,9 @@ class Sender:
             if queue is not None:
                 queue.append(message)
                 continue
-            self._queues[recipient] = deque([message])
+            queue = self._queues[recipient] = deque([message])
+            if self._why_void(message, queue) is None:
+                self._begun[recipient] = self._begin(message)  # at once: whoever else hears of the commit can wait
             task = asyncio.ensure_future(self._serve(recipient))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -109,6 +112,9 @@ class Sender:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for begun in self._begun.values():
+            asyncio.ensure_future(begun).cancel()
+        self._begun.clear()
         self._queues.clear()
         self._held.clear()
         self._early = []
@@ -147,7 +153,7 @@ class Sender:
         try:
             while queue:
                 message = queue[0]
-                finished = await self._deliver(message, queue)
+                finished = await self._deliver(message, queue, self._begun.pop(recipient, None))
                 queue.popleft()
                 self._finished.append(finished)
                 self._bell.ring()
@@ -162,13 +168,15 @@ class Sender:
         except Exception:  # what the recipient still waits for must not stand still over it
             log.exception("listener_failed", incident_id=str(message.incident_id), outbox_id=str(message.id))
 
-    async def _deliver(self, message: OutboxMessage, queue: Iterable[OutboxMessage]) -> Finished:
-        """Try until the channel has it, gives up, or the message is worth nothing any more."""
+    async def _deliver(
+        self, message: OutboxMessage, queue: Iterable[OutboxMessage], begun: Awaitable[Answer] | None
+    ) -> Finished:
+        """Try until the channel has it, gives up, or the message is worth nothing any more; once it may have begun."""
         attempts, pause_s = 0, RETRY_S
         while True:
-            if reason := self._why_void(message, queue):
+            if begun is None and (reason := self._why_void(message, queue)):
                 return Finished(message.id, "void", reason, attempts)
-            answer = await self._try(message) if self._may_send() else Retry("not_leading")
+            answer, begun = await self._answer(message, begun or self._begin(message)), None
             attempts += 1
             if isinstance(answer, Sent):
                 return Finished(message.id, "sent", None, attempts)
@@ -184,20 +192,23 @@ class Sender:
             return "withdrawn"
         return "expired" if message.expires_at <= self._clock.now() else None
 
-    async def _try(self, message: OutboxMessage) -> Sent | Retry | GiveUp:
+    def _begin(self, message: OutboxMessage) -> Awaitable[Answer]:
+        if not self._may_send():
+            return _at_once(Retry("not_leading"))
         channel = self._channels.get(message.channel)
         if channel is None:
-            return GiveUp("no_such_channel")
+            return _at_once(GiveUp("no_such_channel"))
         try:
-            return await channel.send(message)
-        except Exception:
-            log.exception(
-                "channel_failed",
-                channel=message.channel,
-                incident_id=str(message.incident_id),
-                outbox_id=str(message.id),
-            )
-            return Retry("channel_failed")
+            return channel.send(message)
+        except Exception as error:  # noqa: BLE001 - one channel's fault must not stop the others
+            return _at_once(_failed(message, error))
+
+    @staticmethod
+    async def _answer(message: OutboxMessage, begun: Awaitable[Answer]) -> Answer:
+        try:
+            return await begun
+        except Exception as error:  # noqa: BLE001 - likewise
+            return _failed(message, error)
 
     async def note_finished(self) -> None:
         """Write down what became of messages. Raises Unreachable, keeping what could not be written for later."""
@@ -211,3 +222,19 @@ class Sender:
             self._finished = done + self._finished
             raise
         self._held.difference_update(each.id for each in done)
+
+
+def _failed(message: OutboxMessage, error: Exception) -> Answer:
+    """A channel raised, which it is not meant to."""
+    log.error(
+        "channel_failed",
+        channel=message.channel,
+        incident_id=str(message.incident_id),
+        outbox_id=str(message.id),
+        exc_info=error,
+    )
+    return Retry("channel_failed")
+
+
+async def _at_once(answer: Answer) -> Answer:
+    return answer

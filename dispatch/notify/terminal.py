@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from uuid import UUID
 
 import msgspec
@@ -46,8 +47,11 @@ class TerminalChannel:
     def __init__(self, means: Means) -> None:
         self._means = means
 
-    async def send(self, message: OutboxMessage) -> Answer:
-        """Done when the broker has acknowledged; the broker keeps it for a sleeping terminal until it expires."""
+    def send(self, message: OutboxMessage) -> Awaitable[Answer]:
+        """With the broker before this returns; done when it has acknowledged.
+
+        The broker keeps it for a sleeping terminal until it expires.
+        """
         decided = _decoder.decode(message.body)
         receipt = Receipt(
             alarm_id=decided.alarm_id,
@@ -60,11 +64,15 @@ class TerminalChannel:
         )
         left_s = (message.expires_at - self._means.now()).total_seconds()
         topic = f"onekey/1/{self._means.centre_id}/{message.recipient}/receipt"
-        try:
-            await self._means.publish(topic, msgspec.json.encode(receipt), max(1, math.ceil(left_s)))
-        except Unreachable:
-            return Retry("broker_away")
-        return Sent()
+        return _answer(self._means.publish(topic, msgspec.json.encode(receipt), max(1, math.ceil(left_s))))
+
+
+async def _answer(published: Awaitable[object]) -> Answer:
+    try:
+        await published
+    except Unreachable:
+        return Retry("broker_away")
+    return Sent()
 
 
 def open_channel(means: Means) -> Channel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -103,6 +103,61 @@ async def test_messages_go_out_at_once_and_are_noted(office: Office) -> None:
     await office.commit(office.message("t1", 1), office.message("t1", 2), office.message("t2", 1))
     assert sorted(office.wire.sent) == ["t1:1", "t1:2", "t2:1"]
     assert await office.states() == [("sent", None)] * 3
+
+
+class EagerWire(Wire):
+    """A channel that hands over before `send` returns, as the terminals' does; or raises there."""
+
+    def send(self, message: OutboxMessage) -> Awaitable[Answer]:  # type: ignore[override]
+        answer = self.answer(message)
+        self.sent.append(f"{message.recipient}:{message.body.decode()}")
+
+        async def waited() -> Answer:
+            return answer
+
+        return waited()
+
+
+async def test_what_a_channel_does_without_waiting_is_done_before_anybody_else_hears_of_the_commit(
+    office: Office,
+) -> None:
+    office.wire = EagerWire()
+    await office.begin().catch_up()
+    messages = [office.message("t1", 1), office.message("t1", 2), office.message("t2", 1)]
+    await office.commit(*messages, heard=False)
+    office.sender.on_committed(Committed(office.clock.now(), (), messages, 1, 0.0))
+    assert office.wire.sent == ["t1:1", "t2:1"], "each recipient's first; the second waits for the first"
+    await office.turn()
+    assert office.wire.sent == ["t1:1", "t2:1", "t1:2"]
+    assert await office.states() == [("sent", None)] * 3
+
+
+async def test_what_was_begun_and_never_heard_of_again_stays_in_the_outbox(office: Office) -> None:
+    office.wire = EagerWire()
+    await office.begin().catch_up()
+    message = office.message("t1", 1)
+    await office.commit(message, heard=False)
+    office.sender.on_committed(Committed(office.clock.now(), (), [message], 1, 0.0))
+    await office.sender.stop()
+    assert await office.states() == [("queued", None)]
+    await office.begin().catch_up()
+    await office.turn()
+    assert office.wire.sent == ["t1:1", "t1:1"], "at least once"
+
+
+async def test_a_channel_that_raises_before_it_waits_is_asked_again(office: Office) -> None:
+    office.wire = EagerWire()
+
+    def broken(_message: OutboxMessage) -> Answer:
+        raise ValueError("loose")
+
+    office.wire.answer = broken
+    await office.begin().catch_up()
+    await office.commit(office.message("t1", 1), office.message("t2", 1))
+    assert office.wire.sent == []
+    office.wire.answer = lambda _message: Sent()
+    await office.pass_by(2)
+    assert sorted(office.wire.sent) == ["t1:1", "t2:1"]
 
 
 async def test_a_recipient_that_is_away_holds_up_nobody_else_and_keeps_its_order(office: Office) -> None:
