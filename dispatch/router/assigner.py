@@ -28,12 +28,14 @@ from dispatch.router.nearest import Ranking, eta_s, rank
 from dispatch.router.queue import Waiting, order
 from dispatch.router.wish import Door, Wish
 from dispatch.store import roster
-from dispatch.store.database import Bell, Database
+from dispatch.store.database import Bell, Connection, Database
 from dispatch.store.incidents import PolicyShelf
 from dispatch.store.record import RankingRow
 
 POLL_S = 0.3
 READ_CREW_EVERY_S = 30.0
+CREW_SLICE = 200
+"""Workers read and put in place in one go, about 3 ms: nothing else runs meanwhile."""
 CALLS_MAX = 2_000
 RANKED_BETWEEN_REST = 8
 """Calls ranked before the loop may do something else: about 2 ms at 3,900 workers."""
@@ -156,21 +158,25 @@ class Assigner:
             self._crew_read_at = self._clock.elapsed()  # first: who finds the crew wrong meanwhile has it read again
             try:
                 async with self._database.connection() as connection:
-                    entries = await roster.workers(connection)
+                    await self._read_slices(connection)
             except BaseException:
                 self._crew_read_at = -READ_CREW_EVERY_S
                 raise
-            self._put(entries)
+            self._somebody_freed = True
 
-    def _put(self, entries: list[roster.RosterEntry]) -> None:
-        gone = set(self.crew.row_of) - {entry.worker.id for entry in entries}
-        for worker_id in gone:
+    async def _read_slices(self, connection: Connection) -> None:
+        """Read everybody, a few at a time: thousands at once would hold up the loop for as long as a press takes."""
+        names: dict[WorkerId, str] = {}
+        after = WorkerId("")
+        while entries := await roster.workers(connection, after, CREW_SLICE):
+            for entry in entries:
+                if entry.worker.id not in self._heard or entry.worker.id not in self.crew:
+                    self.crew.put(entry.worker, entry.station, is_busy=entry.is_busy)
+            names |= {entry.worker.id: entry.worker.name for entry in entries}
+            after = entries[-1].worker.id
+        for worker_id in self.crew.row_of.keys() - names.keys():
             self.crew.remove(worker_id)
-        for entry in entries:
-            if entry.worker.id not in self._heard or entry.worker.id not in self.crew:
-                self.crew.put(entry.worker, entry.station, is_busy=entry.is_busy)
-        self.names = {entry.worker.id: entry.worker.name for entry in entries}
-        self._somebody_freed = True
+        self.names = names
 
     async def _choose(self, calls: list[roster.WaitingCall], policies: dict[str, Policy]) -> int:
         by_id = {call.incident_id: call for call in calls}

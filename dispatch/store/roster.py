@@ -41,9 +41,9 @@ class WaitingCall(msgspec.Struct, frozen=True):
     is_nobody: bool = False
 
 
-async def workers(connection: Connection) -> list[RosterEntry]:
-    """Every worker."""
-    return [_entry(row) for row in await connection.fetch(SQL["workers"])]
+async def workers(connection: Connection, after: WorkerId, limit: int) -> list[RosterEntry]:
+    """The next workers after one id, in order of id; all of them have been read when none comes."""
+    return [_entry(row) for row in await connection.fetch(SQL["workers"], after, limit)]
 
 
 async def waiting(connection: Connection, limit: int, *, also_nobody: bool) -> list[WaitingCall]:

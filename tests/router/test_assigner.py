@@ -19,7 +19,7 @@ from dispatch.model import AssignmentId, IncidentId, Key, Place, WorkerId
 from dispatch.router import assigner as assigner_module
 from dispatch.router.assigner import FLOOD, GIVE_WAY_S_MAX, READ_CREW_EVERY_S, Assigner
 from dispatch.store import roster
-from dispatch.store.database import Database
+from dispatch.store.database import Connection, Database
 from dispatch.store.roster import RosterEntry
 from tests.engine.test_engine import fetch, opened, press
 
@@ -188,8 +188,8 @@ async def test_a_worker_freed_while_the_crew_is_being_read_stays_free(
     assert await desk.offered() == [ONE]
     read, may_go_on, workers = asyncio.Event(), asyncio.Event(), roster.workers
 
-    async def slow(connection: object) -> list[RosterEntry]:
-        entries = await workers(connection)  # type: ignore[arg-type]
+    async def slow(connection: Connection, after: WorkerId, limit: int) -> list[RosterEntry]:
+        entries = await workers(connection, after, limit)
         read.set()
         await may_go_on.wait()
         return entries
@@ -216,6 +216,18 @@ async def test_the_crew_is_read_anew_now_and_then(desk: Desk) -> None:
     await desk.clock.advance(READ_CREW_EVERY_S)
     assert await desk.offered() == [ONE]
     assert desk.assigner.names[ONE] == "Newly Named"
+
+
+async def test_a_crew_of_several_slices_is_read_whole_and_who_left_is_forgotten(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assigner_module, "CREW_SLICE", 3)
+    await desk.offered()
+    assert set(desk.assigner.crew.row_of) == set(desk.assigner.names) == {ONE, TWO, THREE, FOUR}
+    await fetch(desk.database, "DELETE FROM worker WHERE worker_id = 'W2'")
+    await desk.clock.advance(READ_CREW_EVERY_S)
+    await desk.offered()
+    assert set(desk.assigner.crew.row_of) == set(desk.assigner.names) == {ONE, THREE, FOUR}
 
 
 async def test_the_gravest_call_is_served_first(desk: Desk) -> None:

@@ -1,4 +1,4 @@
--- workers: every worker with the place of the station and whether a call occupies them
+-- workers: the workers after one id, in order of id, with the place of the station and whether a call occupies them
 SELECT worker.worker_id, worker.name, worker.station_id, worker.travel, worker.phone, worker.skills,
     worker.is_on_duty, worker.lat, worker.lon, worker.accuracy_m, worker.place_at,
     station.lat AS station_lat, station.lon AS station_lon, live.worker_id IS NOT NULL AS is_busy
@@ -6,7 +6,9 @@ FROM worker
 JOIN station USING (station_id)
 LEFT JOIN assignment AS live ON live.worker_id = worker.worker_id
     AND live.state IN ('offered', 'accepted', 'en_route', 'on_scene')
+WHERE worker.worker_id > $1
 ORDER BY worker.worker_id
+LIMIT $2
 
 -- door: where an incident's worker is to go, and who has had the call before
 SELECT i.incident_id, i.band, i.policy_hash, home.lat, home.lon, home.access::text AS access,
