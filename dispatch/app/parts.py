@@ -34,7 +34,7 @@ class Databases:
     """A pool for each purpose, so that no flood of one kind leaves another without a connection."""
 
     engine: Database
-    new_calls: Database
+    new_calls: list[Database]
     lease: Database
     router: Database
     board: Database
@@ -42,7 +42,7 @@ class Databases:
     house: Database
 
     def all(self) -> list[Database]:
-        return [self.engine, self.new_calls, self.lease, self.router, self.board, self.vitals, self.house]
+        return [self.engine, *self.new_calls, self.lease, self.router, self.board, self.vitals, self.house]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _facts(part: Part) -> dict[str, object]:
 def _databases(url: str) -> Databases:
     return Databases(
         engine=OneConnection(url, dispatching=True),
-        new_calls=OneConnection(url, dispatching=True),
+        new_calls=[OneConnection(url, dispatching=True) for _ in range(2)],
         lease=Database(url, size=2, dispatching=True),
         router=Database(url, size=4, is_planned_once=True),
         board=Database(url, size=8, is_planned_once=True),

@@ -31,9 +31,9 @@ Park = Callable[[Alarm, Exception], Awaitable[bool]]
 
 
 class Committer:
-    """One line of items, committed in the order in which they came."""
+    """One line of items, taken up in the order in which they came, by as many `hands` at the same time."""
 
-    def __init__(self, clock: Clock, commit: Commit, park: Park) -> None:
+    def __init__(self, clock: Clock, commit: Commit, park: Park, hands: int = 1) -> None:
         self._clock = clock
         self._commit = commit
         self._park = park
@@ -41,6 +41,8 @@ class Committer:
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._hands = hands
+        self._busy = 0
         self._retry_after_s = 0.0
 
     def submit(self, item: Item) -> asyncio.Future[Outcome]:
@@ -62,6 +64,11 @@ class Committer:
 
     async def run(self) -> None:
         """Commit batch after batch until cancelled."""
+        async with asyncio.TaskGroup() as hands:
+            for _ in range(self._hands):
+                hands.create_task(self._work())
+
+    async def _work(self) -> None:
         while True:
             await self._arrived.wait()
             await self.step()
@@ -74,9 +81,13 @@ class Committer:
         if not self._queue:
             self._arrived.clear()
         batch = _unanswered(batch)
-        if batch:
-            await self._commit_by_halves(batch)
-        if not self._queue:
+        self._busy += 1
+        try:
+            if batch:
+                await self._commit_by_halves(batch)
+        finally:
+            self._busy -= 1
+        if not self._queue and not self._busy:
             self._idle.set()
         return len(batch)
 

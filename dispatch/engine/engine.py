@@ -1,31 +1,28 @@
 """Where everything that is to become durable is handed in; the only writer of incidents in this process.
 
-Alarms and everything else have a line each (`committer`), so that a press waits for no choice and no answer. What
-comes most and is most urgent has a short way: a new call of a home where nothing is going on touches nothing that is
-there already, so it needs no lock, and goes in with one look and one statement. The unique indexes refuse it if
-somebody else was quicker; then, and for everything else, it is one transaction under locks.
+Alarms and everything else have a line each (`committer`), so that a press waits for no choice and no answer. New calls
+have a short way of their own (`new_calls`); all else is one transaction under locks.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-import asyncpg
 from msgspec.structs import replace
 
 from dispatch import logs
 from dispatch.clock import Clock
 from dispatch.engine.batch import Batch, Done
 from dispatch.engine.committer import Committer, Waiting, needs_lease
-from dispatch.engine.ground import look_for_new_calls
 from dispatch.engine.items import Committed, FireDue, Happen, Item, OpenByHand, Outcome, RaiseAlarm
+from dispatch.engine.new_calls import Homes, NewCalls
 from dispatch.errors import DispatchError
 from dispatch.incident.events import Event
 from dispatch.incident.policy import Policies
 from dispatch.model import Alarm, HomeId, IncidentId, Key, Place, Unreadable
 from dispatch.store import record
-from dispatch.store.database import Database
+from dispatch.store.database import Connection, Database
 from dispatch.store.incidents import PolicyShelf
 from dispatch.store.record import NoteRow, RankingRow
 
@@ -35,7 +32,7 @@ log = logs.get("engine")
 class Engine:
     """Makes decisions durable. `term` tells the lease this process holds, None if it does not dispatch.
 
-    `new_calls` is the way for new calls of quiet homes, if it is another than `database`.
+    `new_calls` are the ways for new calls of quiet homes, one for each batch of them that may be under way at once.
     """
 
     def __init__(
@@ -44,15 +41,16 @@ class Engine:
         clock: Clock,
         policies: Policies,
         term: Callable[[], int | None] = lambda: None,
-        new_calls: Database | None = None,
+        new_calls: Sequence[Database] = (),
     ) -> None:
         self.policies = policies
         self.shelf = PolicyShelf()
         self._database = database
-        self._new_calls = new_calls or database
         self._clock = clock
         self._term = term
-        self._alarms = Committer(clock, self._commit_alarms, self._park)
+        ways = new_calls or [database]
+        short_way = NewCalls(ways, self._commit_new_calls, self._commit_locked)
+        self._alarms = Committer(clock, short_way.commit, self._park, hands=len(ways))
         self._others = Committer(clock, self._commit_locked, self._park)
         self._one_after_the_other = asyncio.Lock()
         self._listeners: list[Callable[[Committed], None]] = []
@@ -129,26 +127,10 @@ class Engine:
         await self._alarms.settled()
         await self._others.settled()
 
-    async def _commit_alarms(self, waiting: list[Waiting]) -> None:
-        """The short way for those it is open to, the other way for the rest."""
-        entangled = await self._commit_new_calls(waiting)
-        if entangled:
-            await self._commit_locked(entangled)
-
-    async def _commit_new_calls(self, waiting: list[Waiting]) -> list[Waiting]:
-        """Commit those that are new calls of quiet homes, and return the others."""
+    async def _commit_new_calls(self, connection: Connection, waiting: list[Waiting], homes: Homes) -> None:
         started_s = self._clock.elapsed()
-        async with self._new_calls.connection() as connection:
-            homes = await look_for_new_calls(connection, [_alarm(each) for each in waiting])
-            new = [each for each in waiting if _alarm(each).terminal_id in homes]
-            if not new:
-                return waiting
-            try:
-                done = await self._batch(new).run_new_calls(connection, homes)
-            except asyncpg.UniqueViolationError:
-                return waiting  # somebody was quicker: with locks it is seen who
-        self._tell(new, done, started_s)
-        return [each for each in waiting if _alarm(each).terminal_id not in homes]
+        done = await self._batch(waiting).run_new_calls(connection, homes)
+        self._tell(waiting, done, started_s)
 
     async def _commit_locked(self, waiting: list[Waiting]) -> None:
         started_s = self._clock.elapsed()
@@ -194,9 +176,3 @@ class Engine:
             log.exception("not_parked")
             return False
         return True
-
-
-def _alarm(waiting: Waiting) -> Alarm:
-    item, _ = waiting
-    assert isinstance(item, RaiseAlarm)
-    return item.alarm

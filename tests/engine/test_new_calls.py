@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 
 from dispatch.clock import limit
-from dispatch.engine import Engine, Happen
-from dispatch.engine import engine as engine_module
+from dispatch.engine import Engine, Happen, new_calls
 from dispatch.incident import events as ev
 from dispatch.model import Alarm, HomeId, Key, TerminalId
 from dispatch.store.database import Connection, Database
+from dispatch.store.one_connection import OneConnection
 
 from .test_engine import alarms, do, fetch, opened, press
 
@@ -85,7 +85,7 @@ async def test_who_was_quicker_is_seen_by_the_other_way(
         homes = {"T1": HomeId("H1"), "T2": HomeId("H2")}
         return {each.terminal_id: homes[each.terminal_id] for each in presses}
 
-    monkeypatch.setattr(engine_module, "look_for_new_calls", all_quiet)
+    monkeypatch.setattr(new_calls, "look_for_new_calls", all_quiet)
     joined, new = await alarms(engine, press("T1", "a2"), press("T2", "a1"))
     assert opened(joined) == opened(first) != opened(new)
     [repeat] = await alarms(engine, press("T2", "a1"))
@@ -107,6 +107,64 @@ async def test_the_turn_of_the_log_is_not_held_while_waiting_for_somebody_elses_
         assert not await beside.fetchval(HELD)
     [joined] = await pressed
     assert await fetch(database, "SELECT alarms FROM incident WHERE incident_id = $1", opened(joined)) == [2]
+
+
+@pytest.fixture
+async def two_ways(dsn: str, engine: Engine) -> AsyncIterator[Engine]:
+    """The engine as the service has it: two batches of new calls may be under way at the same time."""
+    ways = [OneConnection(dsn), OneConnection(dsn)]
+    two_ways = Engine(engine._database, engine._clock, engine.policies, new_calls=ways)
+    running = asyncio.ensure_future(two_ways.run())
+    yield two_ways
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    for way in ways:
+        await way.close()
+
+
+async def test_a_new_call_waits_for_no_other_but_one_of_the_same_home_does(
+    two_ways: Engine, database: Database, beside: asyncpg.Connection
+) -> None:
+    [other] = await two_ways.raise_alarms([press("T2")])
+    await fetch(database, "INSERT INTO home (home_id) VALUES ('H3')")
+    await fetch(database, "INSERT INTO terminal (terminal_id) VALUES ('T3'), ('T4')")
+    for terminal, home in (("T3", "H3"), ("T4", "H1")):
+        await fetch(database, "INSERT INTO terminal_home VALUES ($1, $2, NULL, '2026-01-01', NULL)", terminal, home)
+    async with limit(WITHIN_S):
+        held = beside.transaction()
+        await held.start()
+        await beside.execute(SAME_FOR_H1, opened(other))
+        first = asyncio.ensure_future(two_ways.raise_alarms([press("T1")]))  # H1's, stands at that row
+        while not await beside.fetchval(WAITING_FOR_A_COMMIT):
+            assert not first.done()
+        [free] = await two_ways.raise_alarms([press("T3")])
+        second = asyncio.ensure_future(two_ways.raise_alarms([press("T4"), press("T1", "c1", cancel_of="a1")]))
+        await asyncio.sleep(0)
+        assert free.incident is not None
+        assert not second.done()
+        await held.rollback()
+        [one], [joined, cancelled] = await first, await second
+    assert opened(one) == opened(joined) == opened(cancelled) != opened(free)
+    assert await fetch(database, "SELECT count(*) FROM alarm WHERE incident_id IS NULL") == [0]
+
+
+async def test_a_thousand_at_once_with_repeats_and_cancels_are_each_what_they_are(
+    two_ways: Engine, database: Database
+) -> None:
+    await fetch(database, "INSERT INTO home (home_id) SELECT 'F' || n FROM generate_series(1, 1200) AS n")
+    await fetch(database, "INSERT INTO terminal (terminal_id) SELECT 'F' || n FROM generate_series(1, 1200) AS n")
+    await fetch(
+        database,
+        "INSERT INTO terminal_home SELECT 'F' || n, 'F' || n, NULL, '2026-01-01', NULL FROM generate_series(1, 1200) n",
+    )
+    presses = [press(f"F{n}") for n in range(1, 1201)]
+    flood = [*presses[:700], *presses[100:120], press("F650", "c", cancel_of="a1"), *presses[650:]]
+    async with limit(WITHIN_S * 2):
+        outcomes = await two_ways.raise_alarms(flood)
+    assert sum(outcome.is_repeat for outcome in outcomes) == 20 + 50
+    assert await fetch(database, "SELECT count(*), count(DISTINCT subject_id) FROM incident") == [(1200, 1200)]
+    assert await fetch(database, "SELECT subject_id FROM incident WHERE cancelled_at IS NOT NULL") == ["F650"]
+    assert await fetch(database, "SELECT count(*) FROM alarm") == [1201]
 
 
 async def test_a_press_waits_for_no_answer(engine: Engine, beside: asyncpg.Connection) -> None:
