@@ -56,6 +56,7 @@ class Leading:
             "deadlines": parts.deadlines.run,
             "sender": self._sender.run,
             "keeper": parts.keeper.run,
+            "hours": parts.hours.run,
             "registry": parts.registry.run,
         }
         try:

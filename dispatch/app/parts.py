@@ -25,6 +25,7 @@ from dispatch.router.assigner import Assigner
 from dispatch.router.deadlines import Deadlines
 from dispatch.settings import Settings, load_policies
 from dispatch.store.database import Database
+from dispatch.store.hours import Hours
 from dispatch.store.keeper import Keeper
 
 log = logs.get("incidents")
@@ -63,6 +64,7 @@ class Parts:
     assigner: Assigner
     deadlines: Deadlines
     keeper: Keeper
+    hours: Hours
 
 
 def make_parts(settings: Settings, clock: Clock) -> Parts:
@@ -91,6 +93,7 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
         assigner=assigner,
         deadlines=deadlines,
         keeper=Keeper(databases.house, clock, msgspec.structs.asdict(settings.retention_days)),
+        hours=Hours(databases.house, clock),
     )
 
 
