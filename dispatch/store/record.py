@@ -45,6 +45,7 @@ async def insert_alarms(connection: Connection, rows: Sequence[AlarmRow]) -> Non
         [row.is_known for row in rows],
         [each.battery_percent for each in alarms],
         [",".join(each.flaws) for each in alarms],
+        [msgspec.json.encode(each.causes).decode() if each.causes else None for each in alarms],
     )
 
 

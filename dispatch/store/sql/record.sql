@@ -1,17 +1,17 @@
 -- insert_alarms: what terminals said, with the incident it opened or joined
 INSERT INTO alarm (
     row_id, terminal_id, alarm_id, digest, kind, origin, happened_at, received_at, incident_id, cancel_of, is_test,
-    is_known, battery, flaws
+    is_known, battery, flaws, causes
 )
 SELECT
     row_id, terminal_id, alarm_id, digest, kind, origin, happened_at, received_at, incident_id, cancel_of, is_test,
-    is_known, battery, string_to_array(flaws, ',')
+    is_known, battery, string_to_array(flaws, ','), causes::jsonb
 FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
-    $9::uuid[], $10::text[], $11::bool[], $12::bool[], $13::real[], $14::text[]
+    $9::uuid[], $10::text[], $11::bool[], $12::bool[], $13::real[], $14::text[], $15::text[]
 ) AS new (
     row_id, terminal_id, alarm_id, digest, kind, origin, happened_at, received_at, incident_id, cancel_of, is_test,
-    is_known, battery, flaws
+    is_known, battery, flaws, causes
 )
 
 -- insert_rankings: why these workers
