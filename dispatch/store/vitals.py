@@ -46,7 +46,7 @@ async def add(connection: Connection, readings: Sequence[Vitals]) -> None:
 async def of_terminals(
     connection: Connection, terminal_ids: Collection[str], since: datetime, until: datetime, limit: int
 ) -> list[Vitals]:
-    """What these terminals measured from `since` up to `until`, newest first; a reading that was told twice comes once.
+    """What these terminals measured from `since` to `until`, newest first; a reading that was told twice comes once.
 
     What was received more than a day after `until` is left out, so that no more than a few days' tables are looked at.
     """

@@ -174,9 +174,7 @@ async def test_a_cuff_and_a_clip_of_one_elder_score_together_once_one_of_them_sc
 
 async def test_an_elder_on_the_second_scale_is_scored_by_it(database: Database) -> None:
     async with database.connection() as connection:
-        await connection.execute(
-            """UPDATE elder SET spo2_scale = 'two', thresholds = '{"spo2_percent": {"low": 80}}' WHERE elder_id = 'e1'"""
-        )
+        await connection.execute("""UPDATE elder SET spo2_scale = 'two' WHERE elder_id = 'e1'""")
     registry = Registry(database, VirtualClock(AT))
     await registry.read()
     readings = [

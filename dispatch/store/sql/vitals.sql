@@ -1,4 +1,4 @@
--- of_terminals: what terminals $1 measured from $2 up to $3, newest first, at most $4; told twice comes once
+-- of_terminals: what terminals $1 measured from $2 to $3, newest first, at most $4; told twice comes once
 SELECT terminal_id, happened_at, received_at, heart_rate_bpm, spo2_percent, systolic_mmhg, diastolic_mmhg,
     temperature_c, temperature_site, respiration_per_min
 FROM (
@@ -15,7 +15,7 @@ CROSS JOIN LATERAL (
         ELSE coalesce(happened_at, received_at)
     END AS at
 ) AS told
-WHERE at >= $2 AND at < $3
+WHERE at >= $2 AND at <= $3
 ORDER BY at DESC, received_at DESC LIMIT $4
 
 -- terminals_of_elders: which terminals measure elders $1: those each wears, or the home's if the elder lives alone
