@@ -14,6 +14,7 @@ from dispatch import logs, tls
 from dispatch.clock import Clock
 from dispatch.devices.presence import Presence
 from dispatch.devices.registry import Registry
+from dispatch.devices.rounds import Rounds
 from dispatch.engine import Committed, Engine
 from dispatch.engine.lease import InstanceLock, Lease
 from dispatch.errors import SteppedDown
@@ -65,6 +66,7 @@ class Parts:
     deadlines: Deadlines
     keeper: Keeper
     hours: Hours
+    rounds: Rounds
 
 
 def make_parts(settings: Settings, clock: Clock) -> Parts:
@@ -94,6 +96,7 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
         deadlines=deadlines,
         keeper=Keeper(databases.house, clock, msgspec.structs.asdict(settings.retention_days)),
         hours=Hours(databases.house, clock),
+        rounds=Rounds(databases.house, clock, engine.submit, settings.time_zone),
     )
 
 

@@ -80,6 +80,7 @@ class Hours:
         self._database = database
         self._clock = clock
         self._is_sure = False
+        self._at_once = TERMINALS_AT_ONCE
 
     async def run(self) -> None:
         """Sum up until cancelled."""
@@ -90,8 +91,10 @@ class Hours:
             except Unreachable as error:
                 log.warning("hours_wait", **error.params)
                 self._is_sure = False
+                self._at_once = max(1, self._at_once // 4)  # so many may have been too much for one statement
                 await self._clock.sleep(RETRY_AFTER_S)
             else:
+                self._at_once = TERMINALS_AT_ONCE
                 await self._clock.sleep(self._until_next_s())
 
     def _until_next_s(self) -> float:
@@ -129,12 +132,12 @@ class Hours:
         """The next terminals behind `last` that told anything on that day; the last of them, None at the end."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                SQL["next_terminals"], last, TERMINALS_AT_ONCE, day_at, day_at + timedelta(days=1)
+                SQL["next_terminals"], last, self._at_once, day_at, day_at + timedelta(days=1)
             )
             ids = [row["terminal_id"] for row in rows]
             if ids:
                 await sum_up(connection, ids, since, kept_since)
-        return ids[-1] if len(ids) == TERMINALS_AT_ONCE else None
+        return ids[-1] if len(ids) == self._at_once else None
 
 
 def _hour_of(at: datetime) -> datetime:

@@ -53,6 +53,7 @@ CREATE TABLE home_day (
     home_id text NOT NULL REFERENCES home,
     hours   integer NOT NULL CHECK (hours BETWEEN 1 AND 16777215),
     last_at timestamptz NOT NULL,
+    is_asked boolean NOT NULL DEFAULT false, -- whether its elders' trends were looked at on that day
     PRIMARY KEY (day, home_id)
 );
 
