@@ -36,7 +36,7 @@ export function Readings({ readings, causes, limits }: { readings: ReadingCard[]
       <Causes causes={causes} />
       <div class="lines">
         {MEASURED.map((name) => (
-          <Line key={name} name={name} points={pointsOf(readings, name)} limit={limits.find((each) => each.name === name)} />
+          <Line key={name} name={name} points={pointsOf(readings, name, causes)} limit={limits.find((each) => each.name === name)} />
         ))}
       </div>
       <Table readings={readings} />
@@ -63,11 +63,12 @@ function Causes({ causes }: { causes: CauseCard[] }) {
   );
 }
 
-function pointsOf(readings: ReadingCard[], name: Name): Point[] {
+function pointsOf(readings: ReadingCard[], name: Name, causes: CauseCard[]): Point[] {
+  const hasRung = causes.some((each) => name in each.values);
   return readings
     .flatMap((each) => {
       const value = each[name];
-      return value === null || value === undefined ? [] : [{ at: Date.parse(each.at), value, isCause: each.is_cause }];
+      return value === null || value === undefined ? [] : [{ at: Date.parse(each.at), value, isCause: each.is_cause && hasRung }];
     })
     .sort((a, b) => a.at - b.at);
 }
@@ -130,7 +131,7 @@ function Table({ readings }: { readings: ReadingCard[] }) {
         {fill(text.table, { n: readings.length })}
       </button>
       {isOpen.value && (
-        <table class="values">
+        <table class="values" tabIndex={0}>
           <thead>
             <tr>
               <th scope="col">{text.lastDay}</th>
