@@ -38,6 +38,9 @@ class Key(StrEnum):
     SERVICE = "service"
     CONSULT = "consult"
     VITALS = "vitals"
+    VITALS_URGENT = "vitals_urgent"
+    TREND = "trend"
+    NO_ACTIVITY = "no_activity"
     UNREADABLE = "unreadable"
     WORKER_SAFETY = "worker_safety"
     POSSIBLE_GAP = "possible_gap"
@@ -152,12 +155,26 @@ class Worker(msgspec.Struct, frozen=True):
     place_at: datetime | None = None
 
 
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why readings rang: `code` as in the alarm's flaws, and what was told of some parameters from `since_at` to `at`.
+
+    `values` are the last of them by the names of `Vitals`; `score` is what they score together, where that rang.
+    """
+
+    code: str
+    since_at: datetime
+    at: datetime
+    values: dict[str, float]
+    score: int | None = None
+
+
 class Alarm(msgspec.Struct, frozen=True):
     """One press, fall or fire as a terminal told it (DESIGN.md section 5), or a critical reading.
 
     `alarm_id` is the terminal's own id for it; `digest` covers id, time and content, so an exact repeat has the same.
     `happened_at` is the device's word and None when it said nothing usable; clocks run on `received_at`.
-    `cancel_of` names the alarm that this message takes back. `flaws` are codes for what was wrong but not fatal.
+    `cancel_of` names the alarm that this message takes back. `flaws` are codes for what was wrong but not fatal, or for
+    what critical readings cross; `causes` are those readings.
     """
 
     terminal_id: TerminalId
@@ -172,6 +189,7 @@ class Alarm(msgspec.Struct, frozen=True):
     place: Place | None = None
     flaws: tuple[str, ...] = ()
     origin: Origin = Origin.TERMINAL
+    causes: tuple[Cause, ...] = ()
 
 
 class Vitals(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -70,6 +70,9 @@ class RetentionDays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many days rows are kept, by table. Incidents and their log stay."""
 
     vitals: Days = 400
+    vitals_hour: Days = 1100
+    home_day: Days = 60
+    listening: Days = 60
     parked: Days = 90
     outbox: Days = 90
     fault: Days = 400

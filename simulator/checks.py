@@ -43,6 +43,8 @@ ALWAYS = {
     "6: every incident that a terminal opened has its alarm": """
         SELECT incident_id::text FROM incident WHERE origin = 'terminal' AND NOT EXISTS (
             SELECT FROM alarm WHERE alarm.incident_id = incident.incident_id)""",
+    "readings that called are kept with their call": """
+        SELECT alarm_id FROM alarm WHERE origin = 'vitals' AND (causes IS NULL OR incident_id IS NULL)""",
     "7: the level never goes down": """
         SELECT incident_id || ' at ' || seq FROM (
             SELECT incident_id, seq, level, lag(level) OVER (PARTITION BY incident_id ORDER BY seq) AS before

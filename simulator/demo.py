@@ -21,6 +21,7 @@ from simulator.happenings import Weather
 from simulator.live import LiveTown
 from simulator.live_client import LiveClient
 from simulator.live_run import PASSWORD, Run, cast_of, play_and_count, report, say
+from simulator.past import remember
 from simulator.people import BRISK, UNHURRIED
 from simulator.servers.mosquitto import UNPACKED
 from simulator.stage import CHECKOUT, Plan, Stage, build_up, until_ended
@@ -42,7 +43,14 @@ CONNECTED = 120
 BUSY = Weather(
     presses_per_min=190, tests_per_min=6, readings_per_min=240, nonsense_per_min=6, cancelled=0.15, critical=0.03
 )
-QUIET = Weather(presses_per_min=5, tests_per_min=0.3, readings_per_min=60, nonsense_per_min=0.2, critical=0.004)
+QUIET = Weather(
+    presses_per_min=5,
+    tests_per_min=0.3,
+    readings_per_min=60,
+    nonsense_per_min=0.2,
+    critical=0.002,
+    declines_per_min=0.4,
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,8 @@ async def _watched(options: Options) -> int:
         stage = await build_up(plan, clock, stack)
         (kept_in / "reach.json").write_text(json.dumps(asdict(stage.reach)))
         played = played_by_visitor(town)
+        if stage.new_rows:
+            await remember(stage.dsn, town, clock)
         today = clock.now().microsecond  # the town is the seed's, what happens is new each time
         run = Run(town, stage.reach, stage.dsn, today, 0)
         cast = await cast_of(run, clock, terminals=CONNECTED, habits=UNHURRIED, weather=QUIET, left_out=played)

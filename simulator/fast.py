@@ -26,10 +26,11 @@ from dispatch.store import duty
 from dispatch.store.database import Database
 from simulator import checks
 from simulator.fast_centre import Centre
-from simulator.happenings import Broken, Cancel, Happening, Press, Reading, Repeat, Weather, happenings
+from simulator.happenings import Broken, Cancel, Happening, Press, Reading, Repeat, Weather, happenings, measured
 from simulator.people import REAL, Act, Habits, OperatorMind, WorkerMind, key_of
 from simulator.tally import Account, Sent, Tally, tally
 from simulator.terminal import FallBack, Publish, Terminal, ToDo, stamp
+from simulator.town import frail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -71,6 +72,7 @@ class Script:
             readings_per_min=2.0,
             nonsense_per_min=0.03,
             cancel_after_s=(2.0, 300.0),
+            declines_per_min=0.02,
         )
     )
     habits: Habits = REAL
@@ -138,7 +140,7 @@ class FastTown:
                 await duty.save_places(connection, [duty.Position(worker.id, worker.place, START)])
         await self._centre.start()
         ids = [each.id for each in self._town.terminals]
-        self._stream = happenings(ids, self._script.seed, self._script.weather)
+        self._stream = happenings(ids, self._script.seed, self._script.weather, frail(self._town))
         self._plan_next_happening()
         self._plan_next_crash()
         for device in self._terminals.values():
@@ -207,8 +209,8 @@ class FastTown:
             case Repeat(of=of):
                 if call := device.calls.get(f"a-{of}"):
                     self._up(Publish(device.topic("alarm"), msgspec.json.encode(call.message)))
-            case Reading(heart_rate_bpm=rate, spo2_percent=spo2):
-                reading = {"at": stamp(now), "heart_rate_bpm": rate, "spo2_percent": spo2}
+            case Reading():
+                reading = measured(happening) | {"at": stamp(now)}
                 self._up(Publish(device.topic("vitals"), msgspec.json.encode(reading)))
             case Broken(nonsense=nonsense):
                 self._up(Publish(device.topic("alarm"), nonsense.payload))

@@ -14,7 +14,7 @@ from dispatch.devices import kinds
 from dispatch.devices.kinds import Lane
 from dispatch.engine import Committed, Engine, Item, Outcome
 from dispatch.errors import DispatchError
-from dispatch.health.watches import Watches
+from dispatch.health.judging import Judging
 from dispatch.incident.clocks import due_at
 from dispatch.incident.draft import wants
 from dispatch.ingest.uses import Housekeeping, Sinks, use_of
@@ -66,7 +66,7 @@ class Centre:
         await self.sender.catch_up()
         self._has_choices = True
         self._running = asyncio.ensure_future(self.engine.run())
-        self._watches = Watches()
+        self._judging = Judging()
         self._use = use_of(Lane.ALARMS, self._sinks(), self._clock)
         self._use_vitals = use_of(Lane.VITALS, self._sinks(), self._clock)
 
@@ -114,7 +114,7 @@ class Centre:
         )
 
     def _judge(self, readings: Sequence[Vitals]) -> Sequence[Alarm]:
-        return [alarm for reading in readings if (alarm := self._watches.judge(reading)) is not None]
+        return [alarm for reading in readings if (alarm := self._judging.judge(reading)) is not None]
 
     async def _raise_alarms(self, alarms: Sequence[Alarm]) -> None:
         await self.engine.raise_alarms(alarms)

@@ -29,6 +29,8 @@ OVERTAKEN_BY_S = 0.05
 class Weather:
     """How much happens. Shares are of presses, rates are of the whole town.
 
+    `declines_per_min`: how often the readings of one of the frail begin to go wrong, bit by bit, one `decline_every_s`.
+
     `cancelled`: taken back after some seconds. `cancelled_first`: the cancel overtakes its press. `repeated`: the very
     same message again though it was stored. `doubled`: a second press of the same key within a second.
     """
@@ -43,6 +45,8 @@ class Weather:
     doubled: float = 0.05
     critical: float = 0.02
     cancel_after_s: tuple[float, float] = (2.0, 12.0)
+    declines_per_min: float = 0.0
+    decline_every_s: float = 20.0
 
 
 @dataclass(frozen=True, order=True)
@@ -87,6 +91,12 @@ class Reading(Happening):
     diastolic_mmhg: int
 
 
+def measured(reading: Reading) -> dict[str, int | str]:
+    """What a terminal says of a reading."""
+    names = ("heart_rate_bpm", "spo2_percent", "systolic_mmhg", "diastolic_mmhg")
+    return {name: getattr(reading, name) for name in names}
+
+
 @dataclass(frozen=True, order=True)
 class Broken(Happening):
     """A terminal says something that nobody can read."""
@@ -94,19 +104,43 @@ class Broken(Happening):
     nonsense: Nonsense
 
 
-Source = Literal["press", "test", "reading", "nonsense"]
+Source = Literal["press", "test", "reading", "nonsense", "decline"]
+
+DECLINE = (
+    (84, 96, 128, 76),
+    (92, 95, 124, 74),
+    (98, 94, 118, 72),
+    (106, 93, 112, 70),
+    (113, 92, 108, 66),
+    (117, 92, 105, 64),
+    (119, 92, 104, 62),
+    (121, 91, 102, 62),
+    (123, 90, 101, 60),
+    (124, 90, 99, 58),
+    (126, 89, 98, 58),
+    (125, 89, 97, 58),
+    (124, 89, 97, 57),
+    (112, 93, 108, 66),
+    (94, 95, 120, 72),
+    (80, 97, 130, 78),
+)
+"""Pulse, saturation and pressure of somebody who falls ill and is helped: NEWS2 5, then a limit, then 7; then well."""
 
 
-def happenings(terminals: Sequence[TerminalId], seed: int, weather: Weather) -> Iterator[Happening]:
-    """Everything that happens at these terminals, in order, without end."""
-    return _Sky(terminals, seed, weather).run()
+def happenings(
+    terminals: Sequence[TerminalId], seed: int, weather: Weather, frail: Sequence[TerminalId] = ()
+) -> Iterator[Happening]:
+    """Everything that happens at these terminals, in order, without end; only the `frail` ones' readings go wrong."""
+    return _Sky(terminals, seed, weather, frail).run()
 
 
 class _Sky:
-    """Four independent streams with exponential gaps, and what follows from single presses."""
+    """Five independent streams with exponential gaps, and what follows from single happenings."""
 
-    def __init__(self, terminals: Sequence[TerminalId], seed: int, weather: Weather) -> None:
-        self._terminals = terminals
+    def __init__(
+        self, terminals: Sequence[TerminalId], seed: int, weather: Weather, frail: Sequence[TerminalId]
+    ) -> None:
+        self._terminals, self._frail = terminals, frail
         self._weather = weather
         self._numbers = itertools.count(1)
         self._draws: dict[Source, Random] = {}
@@ -116,6 +150,7 @@ class _Sky:
             "test": weather.tests_per_min,
             "reading": weather.readings_per_min,
             "nonsense": weather.nonsense_per_min,
+            "decline": weather.declines_per_min if frail else 0.0,
         }
         for source in self._rates:
             self._draws[source] = chances(seed, f"happenings {source}")
@@ -139,6 +174,9 @@ class _Sky:
         heapq.heappush(self._ahead, (happening.at_s, happening.number, happening))
 
     def _happen(self, source: Source, at_s: float) -> None:
+        if source == "decline":
+            self._decline(at_s)
+            return
         draw, number = self._draws[source], next(self._numbers)
         terminal_id = draw.choice(self._terminals)
         if source == "press":
@@ -165,6 +203,14 @@ class _Sky:
             self._put(Press(at_s + draw.uniform(0.001, 1), next(self._numbers), terminal_id, key))
         if draw.random() < weather.repeated:
             self._put(Repeat(at_s + draw.uniform(0.5, 5), next(self._numbers), terminal_id, number))
+
+    def _decline(self, at_s: float) -> None:
+        draw = self._draws["decline"]
+        terminal_id = draw.choice(self._frail)
+        for rate, saturation, systolic, diastolic in DECLINE:
+            about = rate + draw.choice((-1, 0, 0, 0))
+            self._put(Reading(at_s, next(self._numbers), terminal_id, about, saturation, systolic, diastolic))
+            at_s += self._weather.decline_every_s
 
     def _reading(self, at_s: float, number: int, terminal_id: TerminalId, draw: Random) -> Reading:
         if draw.random() < self._weather.critical:

@@ -11,7 +11,7 @@ import msgspec
 
 from dispatch import logs
 from simulator import checks
-from simulator.happenings import Broken, Cancel, Happening, Press, Reading, Repeat, Weather, happenings
+from simulator.happenings import Broken, Cancel, Happening, Press, Reading, Repeat, Weather, happenings, measured
 from simulator.live_client import LiveClient
 from simulator.live_operator import LiveOperator
 from simulator.live_terminal import LiveTerminal
@@ -19,6 +19,7 @@ from simulator.live_worker import LiveWorker
 from simulator.people import BRISK, Habits, OperatorMind, WorkerMind
 from simulator.tally import Account, Sent
 from simulator.terminal import Say, Terminal, stamp
+from simulator.town import frail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,12 +119,15 @@ class LiveTown:
         mind = WorkerMind(worker_id, self._seed, self.cast.habits)
         return LiveWorker(worker_id, place, self._client(worker_id), mind, self._clock)
 
+    def _frail(self) -> list[TerminalId]:
+        return frail(self.town, len(self.cast.terminals))
+
     # --- letting things happen ----------------------------------------------------------------------------------------
 
     async def run(self, seconds: float | None = None) -> None:
         """Let everything happen in its time, for so long or without end."""
         started = self._clock.elapsed()
-        for each in happenings(self.cast.terminals, self._seed, self.cast.weather):
+        for each in happenings(self.cast.terminals, self._seed, self.cast.weather, self._frail()):
             ends_s = each.at_s if seconds is None else min(each.at_s, seconds)
             await self._clock.sleep(started + ends_s - self._clock.elapsed())
             if seconds is not None and each.at_s > seconds:
@@ -148,7 +152,7 @@ class LiveTown:
                 if call := device.calls.get(self._alarm_id(of)):
                     terminal.send_raw("alarm", msgspec.json.encode(call.message))
             case Reading():
-                terminal.send_raw("vitals", msgspec.json.encode(_measured(happening) | {"at": stamp(now)}))
+                terminal.send_raw("vitals", msgspec.json.encode(measured(happening) | {"at": stamp(now)}))
             case Broken(nonsense=nonsense):
                 terminal.send_raw("alarm", nonsense.payload)
 
@@ -187,12 +191,6 @@ class LiveTown:
             },
             fallen_back=sum(len(terminal.fallen_back) for terminal in self.terminals.values()),
         )
-
-
-def _measured(reading: Reading) -> dict[str, int | str]:
-    return {
-        name: getattr(reading, name) for name in ("heart_rate_bpm", "spo2_percent", "systolic_mmhg", "diastolic_mmhg")
-    }
 
 
 def _complain(task: asyncio.Task[None]) -> None:

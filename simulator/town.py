@@ -6,6 +6,7 @@ It lies where Xiamen lies, so that distances and travel times are a real city's;
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ HOME_SPREAD_M = 700.0
 
 TRAVELS = {Travel.EBIKE: 60, Travel.BICYCLE: 12, Travel.WALK: 16, Travel.CAR: 12}
 FIRST_AID_SHARE = 0.8
+FRAIL = 4
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,20 @@ class Town:
 def build(seed: int, size: Size | None = None) -> Town:
     """The town of this seed and size."""
     return _Builder(seed, size or Size()).town()
+
+
+def frail(town: Town, connected: int | None = None) -> list[TerminalId]:
+    """The few whose readings may go wrong: those who live alone with one terminal, first in the register.
+
+    `connected`: only among so many terminals, from the first on.
+    """
+    homes = [terminal.home_id for terminal in town.terminals]
+    alone = Counter(home_id for home_id, _ in town.residents)
+    return [
+        terminal.id
+        for terminal in town.terminals[:connected]
+        if alone[terminal.home_id] == 1 and homes.count(terminal.home_id) == 1
+    ][:FRAIL]
 
 
 def chances(seed: int, name: str) -> Random:

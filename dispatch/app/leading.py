@@ -10,6 +10,7 @@ from dispatch import logs
 from dispatch.app.parts import Parts
 from dispatch.app.running import keep_all_running
 from dispatch.devices.kinds import Lane
+from dispatch.devices.listening import Listening
 from dispatch.engine import RaiseByService
 from dispatch.errors import Unreachable
 from dispatch.incident.states import Subject, SubjectKind
@@ -34,6 +35,7 @@ class Leading:
         self._gaps: set[asyncio.Task[None]] = set()
         settings = parts.settings
         self.lanes = Lanes(parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap)
+        self._listening = Listening(parts.databases.house, parts.clock, self._is_listening)
         self.centre_state = CentreStateTeller(parts.broker, settings.centre_id, parts.clock, term, self._on_dropped)
 
     def _sinks(self) -> Sinks:
@@ -46,6 +48,9 @@ class Leading:
             park=self._park,
         )
 
+    def _is_listening(self) -> bool:
+        return self.lanes.connections[Lane.VITALS].is_connected
+
     async def run(self) -> None:
         """Lead until cancelled."""
         parts = self._parts
@@ -56,6 +61,9 @@ class Leading:
             "deadlines": parts.deadlines.run,
             "sender": self._sender.run,
             "keeper": parts.keeper.run,
+            "hours": parts.hours.run,
+            "listening": self._listening.run,
+            "rounds": parts.rounds.run,
             "registry": parts.registry.run,
         }
         try:

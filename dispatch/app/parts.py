@@ -14,6 +14,7 @@ from dispatch import logs, tls
 from dispatch.clock import Clock
 from dispatch.devices.presence import Presence
 from dispatch.devices.registry import Registry
+from dispatch.devices.rounds import Rounds
 from dispatch.engine import Committed, Engine, Part
 from dispatch.engine.lease import InstanceLock, Lease
 from dispatch.errors import SteppedDown
@@ -25,6 +26,7 @@ from dispatch.router.assigner import Assigner
 from dispatch.router.deadlines import Deadlines
 from dispatch.settings import Settings, load_policies
 from dispatch.store.database import Database
+from dispatch.store.hours import Hours
 from dispatch.store.keeper import Keeper
 from dispatch.store.one_connection import OneConnection
 
@@ -63,6 +65,8 @@ class Parts:
     assigner: Assigner
     deadlines: Deadlines
     keeper: Keeper
+    hours: Hours
+    rounds: Rounds
 
 
 def make_parts(settings: Settings, clock: Clock) -> Parts:
@@ -91,6 +95,8 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
         assigner=assigner,
         deadlines=deadlines,
         keeper=Keeper(databases.house, clock, msgspec.structs.asdict(settings.retention_days)),
+        hours=Hours(databases.house, clock),
+        rounds=Rounds(databases.house, clock, engine.submit, settings.time_zone),
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from dispatch import logs
-from dispatch.board import action_api, board_api, incident_api, openapi, session_api, worker_api
+from dispatch.board import action_api, board_api, elder_api, incident_api, openapi, session_api, worker_api
 from dispatch.board.deps import Board, BoardDeps
 from dispatch.board.feed import Feed
 from dispatch.board.messages import Centre
@@ -32,6 +32,7 @@ ROUTES = [
     *board_api.ROUTES,
     *incident_api.ROUTES,
     *action_api.ROUTES,
+    *elder_api.ROUTES,
     *worker_api.ROUTES,
 ]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from dispatch.board.cards import (
@@ -17,20 +16,21 @@ from dispatch.board.cards import (
     mask_contacts,
     mask_incident,
 )
+from dispatch.board.elder_api import A_DAY, READINGS_MAX, load_health
+from dispatch.board.health_cards import cause_card, reading_cards
+from dispatch.board.health_messages import CauseCard, ReadingCard
 from dispatch.board.loading import card_of, load_background, workers_of
-from dispatch.board.messages import Candidates, ContactCard, IncidentDetail, LogLine, NoteCard, ReadingCard
+from dispatch.board.messages import Candidates, ContactCard, IncidentCard, IncidentDetail, LogLine, NoteCard
 from dispatch.board.ranked import Ranking
 from dispatch.board.routes import LOOKING, Call, get
 from dispatch.errors import NotFound
 from dispatch.incident.policy import Policy
 from dispatch.incident.states import Incident, SubjectKind
 from dispatch.model import Access, HomeId, IncidentId, WorkerId
-from dispatch.store import viewing
+from dispatch.store import viewing, vitals
 from dispatch.store.database import Connection
+from dispatch.store.health import causes_of_incident
 from dispatch.store.incidents import read_incidents
-
-READINGS_BEFORE = timedelta(minutes=30)
-READINGS_MAX = 200
 
 Standings = dict[WorkerId, viewing.Standing]
 
@@ -47,19 +47,21 @@ async def incident(call: Call) -> IncidentDetail:
         found = await read_incidents(connection, call.board.deps.engine.shelf, [incident_id])
         if not found:
             raise NotFound("no_such_incident", incident_id=incident_id)
-        detail = await _detail(connection, found[0], call.board.deps.clock.now())
+        deps = call.board.deps
+        detail = await _detail(connection, found[0], deps.clock.now(), deps.time_zone)
     return _masked(detail) if call.is_masked else detail
 
 
-async def _detail(connection: Connection, incident: Incident, now: datetime) -> IncidentDetail:
+async def _detail(connection: Connection, incident: Incident, now: datetime, time_zone: str) -> IncidentDetail:
     lines = await viewing.timeline(connection, incident.id)
     ranking = await viewing.last_ranking(connection, incident.id)
     ranked = {each.worker_id for each in ranking.candidates} if ranking else set()
     standings = await viewing.workers_by_id(connection, workers_of([incident]) | ranked | _named_in(lines))
     background = await load_background(connection, [incident], standings, now)
     home = background.homes.get(incident.subject.id)
+    card, causes = incident_card(incident, background, now), await _causes(connection, incident)
     return IncidentDetail(
-        card=incident_card(incident, background, now),
+        card=card,
         access=home.access if home else Access(),
         contacts=await _contacts(connection, incident),
         timeline=tuple(_line(each, standings) for each in lines),
@@ -68,7 +70,9 @@ async def _detail(connection: Connection, incident: Incident, now: datetime) -> 
             for each in await viewing.notes_of_incident(connection, incident.id)
         ),
         candidates=_candidates(ranking, ranking.ranked_at, standings) if ranking else None,
-        readings=await _readings(connection, incident),
+        readings=await _readings(connection, incident, causes, now),
+        causes=causes,
+        health=await load_health(connection, _elders(card), now, time_zone),
         policy_clocks=_clocks(incident.policy),
     )
 
@@ -93,12 +97,25 @@ async def _contacts(connection: Connection, incident: Incident) -> tuple[Contact
     return tuple(map(contact_card, contacts.get(HomeId(incident.subject.id), ())))
 
 
-async def _readings(connection: Connection, incident: Incident) -> tuple[ReadingCard, ...]:
+def _elders(card: IncidentCard) -> list[str]:
+    """Whose readings may matter; a call about a worker is about nobody's."""
+    return [each.elder_id for each in card.people] if card.subject_kind == SubjectKind.HOME else []
+
+
+async def _causes(connection: Connection, incident: Incident) -> tuple[CauseCard, ...]:
+    return tuple(cause_card(*each) for each in await causes_of_incident(connection, incident.id))
+
+
+async def _readings(
+    connection: Connection, incident: Incident, causes: tuple[CauseCard, ...], now: datetime
+) -> tuple[ReadingCard, ...]:
+    """Of the day before the call and since, by whatever hangs in the home."""
     if incident.subject.kind is not SubjectKind.HOME:
         return ()
-    since = incident.opened_at - READINGS_BEFORE
-    readings = await viewing.readings_of_home(connection, incident.subject.id, since, READINGS_MAX)
-    return tuple(msgspec.convert(each, ReadingCard, from_attributes=True) for each in readings)
+    terminals = await viewing.terminals_of_homes(connection, [incident.subject.id])
+    ids = terminals.get(HomeId(incident.subject.id), ())
+    since, until = incident.opened_at - A_DAY, incident.closed_at or now
+    return reading_cards(await vitals.of_terminals(connection, ids, since, until, READINGS_MAX), causes)
 
 
 def _clocks(policy: Policy) -> dict[str, int]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from dispatch.board.health_messages import CauseCard, HealthCard, HealthChange, ReadingCard
 from dispatch.board.values import (
     Latitude,
     Longitude,
@@ -224,21 +225,12 @@ class NoteCard(msgspec.Struct, frozen=True):
     content: str
 
 
-class ReadingCard(msgspec.Struct, frozen=True):
-    """One reading of the home's terminals; units are in the names."""
-
-    terminal_id: str
-    at: datetime
-    heart_rate_bpm: float | None = None
-    spo2_percent: float | None = None
-    systolic_mmhg: float | None = None
-    diastolic_mmhg: float | None = None
-    temperature_c: float | None = None
-    respiration_per_min: float | None = None
-
-
 class IncidentDetail(msgspec.Struct, frozen=True):
-    """Everything about one incident. `policy_clocks` are the seconds its policy gives each stage."""
+    """Everything about one incident. `policy_clocks` are the seconds its policy gives each stage.
+
+    `health` is of each resident; `readings` of the day before the call and since, of all the home's terminals, newest
+    first and thinned out where there are many; `causes` are those that rang.
+    """
 
     card: IncidentCard
     access: Access
@@ -247,7 +239,20 @@ class IncidentDetail(msgspec.Struct, frozen=True):
     notes: tuple[NoteCard, ...]
     candidates: Candidates | None
     readings: tuple[ReadingCard, ...]
+    causes: tuple[CauseCard, ...]
+    health: tuple[HealthCard, ...]
     policy_clocks: dict[str, int]
+
+
+class ElderDetail(msgspec.Struct, frozen=True):
+    """One elder: what is set for their readings, the last day's, and every change by hand, newest first."""
+
+    person: PersonCard
+    home_id: str | None
+    address: str
+    health: HealthCard
+    readings: tuple[ReadingCard, ...]
+    history: tuple[HealthChange, ...]
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -72,7 +72,8 @@ def _operation(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
 
 def _parameters(route: Route) -> Iterable[dict[str, Any]]:
     for name in re.findall(r"\{(\w+)\}", route.path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        what = {"maxLength": 128} if name == "elder_id" else {"format": "uuid"}  # an elder's id is the register's
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"} | what}
     for name, meaning in route.query.items():
         yield {"name": name, "in": "query", "description": meaning, "schema": {"type": "string", "maxLength": 200}}
     if route.method != "GET":

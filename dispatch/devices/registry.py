@@ -5,30 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
+from msgspec.structs import replace
+
 from dispatch import logs
 from dispatch.clock import Clock
 from dispatch.errors import BadInput, Unreachable
-from dispatch.health.thresholds import DEFAULTS, Thresholds, with_own
-from dispatch.health.watches import Watches
-from dispatch.model import Alarm, TerminalId, Vitals
+from dispatch.health.judging import ORDINARY, Judging, Particular
+from dispatch.health.news2 import Scale
+from dispatch.health.thresholds import with_own
+from dispatch.model import Alarm, ElderId, TerminalId, Vitals
 from dispatch.store import people
 from dispatch.store.database import Database
 
 READ_EVERY_S = 60.0
+ASKED_AT_ONCE = 500
 log = logs.get("registry")
 
 
 class Registry:
-    """Elders' own limits are few and are held in memory, read anew each minute; whether a terminal is ours is asked.
+    """What is particular to an elder is held in memory, for it is so of few, and is read anew each minute; whether a
+    terminal is ours is asked.
 
-    Which limits are crossed and for how long is held in memory alone (see `dispatch.health.watches` for a restart).
+    Whom a terminal measures is asked of those that scored: a cuff and a clip of one elder score together.
+    What is crossed and for how long is held in memory alone (see `dispatch.health.watches` for a restart).
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._own: dict[TerminalId, Thresholds] = {}
-        self._watches = Watches()
+        self._particular: dict[TerminalId, Particular] = {}
+        self._wearers: dict[str, ElderId | None] = {}
+        self._judging = Judging()
 
     async def registered(self, terminal_ids: AbstractSet[TerminalId]) -> set[TerminalId]:
         """Those of these terminals that hang in a home. Raises Unreachable."""
@@ -42,27 +49,47 @@ class Registry:
 
         Given again with the same readings, for the alarms could not be stored, it gives the same alarms.
         """
-        judged = (self._watches.judge(each, self._own.get(each.terminal_id, DEFAULTS)) for each in readings)
+        judge, particular = self._judging.judge, self._particular.get
+        judged = [judge(each, particular(each.terminal_id)) for each in readings]
         return [alarm for alarm in judged if alarm is not None]
 
     async def read(self) -> None:
-        """Read elders' own limits; for one that makes no sense the defaults hold. Raises Unreachable."""
+        """Read what is particular to elders; for limits that make no sense the defaults hold. Raises Unreachable."""
+        unknown = list(self._judging.held() - self._wearers.keys())
         async with self._database.connection() as connection:
-            told = await people.own_limits(connection)
-        own: dict[TerminalId, Thresholds] = {}
-        for terminal_id, limits in told.items():
-            try:
-                own[terminal_id] = with_own(limits)
-            except BadInput as error:
-                log.warning("bad_thresholds", terminal_id=terminal_id, **error.params)
-        self._own = own
+            told = await people.particulars(connection)
+            for start in range(0, len(unknown), ASKED_AT_ONCE):
+                ids = unknown[start : start + ASKED_AT_ONCE]
+                self._wearers |= dict.fromkeys(ids) | await people.wearers(connection, ids)
+        particular = {each.terminal_id: _particular(each) for each in told}
+        for key, elder_id in self._wearers.items():
+            if elder_id is not None:
+                terminal_id = TerminalId(key)  # an elder's own key stands for no other elder
+                known = particular.get(terminal_id, ORDINARY)
+                particular[terminal_id] = replace(known, elder_id=elder_id)
+        self._particular = particular
+
+    def _forget_wearers(self) -> None:
+        """A terminal that is the only one of its elder is asked about anew when it scores again."""
+        held = self._judging.held()
+        self._wearers = {key: elder for key, elder in self._wearers.items() if elder is not None or key in held}
 
     async def run(self) -> None:
-        """Read elders' own limits now and then until cancelled."""
+        """Read what is particular to elders now and then until cancelled."""
         while True:
             try:
                 await self.read()
             except Unreachable as error:
                 log.warning("registry_waits", **error.params)
-            self._watches.forget(self._clock.now())
+            self._judging.forget(self._clock.now())
+            self._forget_wearers()
             await self._clock.sleep(READ_EVERY_S)
+
+
+def _particular(told: people.Told) -> Particular:
+    try:
+        limits = with_own(told.thresholds)
+    except BadInput as error:
+        log.warning("bad_thresholds", terminal_id=told.terminal_id, **error.params)
+        limits = with_own(None)
+    return Particular(limits, Scale(told.spo2_scale), told.on_oxygen)

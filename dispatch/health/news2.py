@@ -11,6 +11,7 @@ nothing, so it never lowers one.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -42,6 +43,7 @@ class Consciousness(StrEnum):
 
 
 Columns = tuple[tuple[float, int], ...]
+Cut = tuple[tuple[float, ...], tuple[int, ...]]
 """Columns of the table from low to high: the last value that belongs to a column, and the column's score."""
 
 TABLE: Mapping[str, Columns] = {
@@ -53,6 +55,19 @@ TABLE: Mapping[str, Columns] = {
 SPO2_ONE: Columns = ((91, 3), (93, 2), (95, 1), (math.inf, 0))
 SPO2_TWO_ON_AIR: Columns = ((83, 3), (85, 2), (87, 1), (math.inf, 0))
 SPO2_TWO_ON_OXYGEN: Columns = ((83, 3), (85, 2), (87, 1), (92, 0), (94, 1), (96, 2), (math.inf, 3))
+
+
+def _cut(columns: Columns, step: float = 1.0) -> Cut:
+    """Where one column ends and the next begins, and what each scores.
+
+    Values count as rounded to the table's own steps, halves up: its columns leave no value between 91 and 92, or 35.0
+    and 35.1. A thousandth of a step less than a half is a half that was stored as a float of four bytes.
+    """
+    return tuple(last + step * 0.4995 for last, _ in columns[:-1]), tuple(points for _, points in columns)
+
+
+CUTS = {name: _cut(columns, 0.1 if name == "temperature_c" else 1.0) for name, columns in TABLE.items()}
+CUT_ONE, CUT_TWO_ON_AIR, CUT_TWO_ON_OXYGEN = map(_cut, (SPO2_ONE, SPO2_TWO_ON_AIR, SPO2_TWO_ON_OXYGEN))
 
 OXYGEN, CONSCIOUSNESS, SPO2 = "air_or_oxygen", "consciousness", "spo2_percent"
 MOST: Mapping[str, int] = {
@@ -67,6 +82,9 @@ MOST: Mapping[str, int] = {
 """The seven parameters in the table's order, and the most that each can score: 20 together."""
 
 URGENT_FROM, EMERGENCY_FROM, RED = 5, 7, 3
+
+FEVER_FROM = 38.0 + 0.1 * 0.4995
+"""What is rounded to 38.1 °C."""
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -100,18 +118,55 @@ def score(
 
     No device says whether somebody breathes oxygen or is awake: these come from the register or from who is there.
     """
-    scores = {name: _column(TABLE[name], name, value) for name in TABLE if (value := _told(reading, name)) is not None}
+    scores = points(reading, scale, on_oxygen)
     saturation = plausible(reading, SPO2)
-    if saturation is not None:
-        scores[SPO2] = _column(_spo2_columns(scale, on_oxygen), SPO2, saturation)
     if on_oxygen is not None:
         scores[OXYGEN] = 2 if on_oxygen else 0
     if consciousness is not None:
         scores[CONSCIOUSNESS] = 0 if consciousness is Consciousness.ALERT else RED
     unsure = 0
     if saturation is not None and on_oxygen is None:
-        unsure = _column(_spo2_columns(scale, True), SPO2, saturation) - scores[SPO2]
+        unsure = _spo2_points(saturation, scale, True) - scores[SPO2]
     return _summed(scores, unsure)
+
+
+def points(reading: Vitals, scale: Scale, on_oxygen: bool | None) -> dict[str, int]:
+    """What each parameter that was measured scores by itself.
+
+    The skin is cooler than the body it covers, so of a temperature taken there only a fever counts.
+    """
+    scores = {}
+    for name, (bounds, columns) in CUTS.items():
+        value = plausible(reading, name)
+        if value is None or (name == "temperature_c" and value < FEVER_FROM and is_surface(reading)):
+            continue
+        scores[name] = columns[bisect_right(bounds, value)]
+    saturation = plausible(reading, SPO2)
+    if saturation is not None:
+        scores[SPO2] = _spo2_points(saturation, scale, on_oxygen)
+    return scores
+
+
+def is_ordinary(reading: Vitals) -> bool:
+    """Whether whatever was measured lies in the table's column of score 0 (SpO2: of scale 1), rounded as there.
+
+    Nearly every reading does, and this is asked of each: 30,000 a second, so it is written out.
+    """
+    rate, saturation, pressure = reading.heart_rate_bpm, reading.spo2_percent, reading.systolic_mmhg
+    breaths, warmth = reading.respiration_per_min, reading.temperature_c
+    return (
+        (rate is None or 50.5 <= rate < 90.5)
+        and (saturation is None or saturation >= 95.5)
+        and (pressure is None or 110.5 <= pressure < 219.5)
+        and (breaths is None or 11.5 <= breaths < 20.5)
+        and (warmth is None or (warmth < FEVER_FROM and (warmth >= 36.05 or is_surface(reading))))
+    )
+
+
+def told_at(reading: Vitals, now: datetime) -> datetime:
+    """When a reading happened; one that says it happened later than now is as old as its receipt."""
+    happened_at = reading.happened_at
+    return reading.received_at if happened_at is None or happened_at > now else happened_at
 
 
 def raised(band: Band, by: Score) -> Band:
@@ -127,15 +182,10 @@ def together(readings: Iterable[Vitals], now: datetime, within_s: float = 3600.0
     """
     oldest = now - timedelta(seconds=within_s)
     merged: Vitals | None = None
-    for reading in sorted(readings, key=lambda each: (_told_at(each, now), each.received_at)):
-        if _told_at(reading, now) >= oldest:
+    for reading in sorted(readings, key=lambda each: (told_at(each, now), each.received_at)):
+        if told_at(reading, now) >= oldest:
             merged = reading if merged is None else _newer(merged, reading)
     return merged
-
-
-def _told_at(reading: Vitals, now: datetime) -> datetime:
-    happened_at = reading.happened_at
-    return reading.received_at if happened_at is None or happened_at > now else happened_at
 
 
 def _newer(older: Vitals, newer: Vitals) -> Vitals:
@@ -147,33 +197,10 @@ def _newer(older: Vitals, newer: Vitals) -> Vitals:
     return msgspec.structs.replace(older, received_at=newer.received_at, happened_at=newer.happened_at, **told)
 
 
-def _told(reading: Vitals, name: str) -> float | None:
-    """A value that the table may be asked about.
-
-    The skin is cooler than the body it covers, so of a temperature taken there only a fever counts.
-    """
-    value = plausible(reading, name)
-    if value is not None and name == "temperature_c" and is_surface(reading) and _rounded(name, value) <= 38.0:
-        return None
-    return value
-
-
-def _spo2_columns(scale: Scale, on_oxygen: bool | None) -> Columns:
+def _spo2_points(saturation: float, scale: Scale, on_oxygen: bool | None) -> int:
     """Not known to be on oxygen scores as on air, which is the lower of the two."""
-    if scale is Scale.ONE:
-        return SPO2_ONE
-    return SPO2_TWO_ON_OXYGEN if on_oxygen else SPO2_TWO_ON_AIR
-
-
-def _column(columns: Columns, name: str, value: float) -> int:
-    rounded = _rounded(name, value)
-    return next(points for last, points in columns if rounded <= last)
-
-
-def _rounded(name: str, value: float) -> float:
-    """To the table's own steps, halves up: its columns leave no value between 91 and 92, or 35.0 and 35.1."""
-    steps = 10 if name == "temperature_c" else 1
-    return math.floor(round(value * steps, 3) + 0.5) / steps
+    cut = CUT_ONE if scale is Scale.ONE else CUT_TWO_ON_OXYGEN if on_oxygen else CUT_TWO_ON_AIR
+    return cut[1][bisect_right(cut[0], saturation)]
 
 
 def _summed(scores: Mapping[str, int], unsure: int) -> Score:

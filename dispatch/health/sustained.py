@@ -151,7 +151,7 @@ def step(
         if value is None:
             continue
         for code, grade in _grades(name, value, reading, limit, rules[name], extremes[name]):
-            watch, ring = _step_one(code, state.get(code), reading, grade, rules[name])
+            watch, ring = step_one(code, state.get(code), reading, grade, rules[name])
             if watch is not state.get(code):
                 changed[code] = watch
             if ring is not None:
@@ -183,10 +183,10 @@ def _grade(past: float, margin: float, is_beyond_extreme: bool) -> Grade:
     return Grade.NEAR if -past <= margin else Grade.CLEAR
 
 
-def _step_one(
+def step_one(
     code: str, watch: Watch | None, reading: Vitals, grade: Grade, rule: Rule
 ) -> tuple[Watch | None, Ring | None]:
-    """What becomes of one watched limit by one reading."""
+    """What becomes of one watched limit (or of a score, see `scores`) by one reading."""
     at = reading.happened_at or reading.received_at
     if watch is None:
         return _begin(code, None, reading, at, grade) if grade >= Grade.CROSSING else (None, None)

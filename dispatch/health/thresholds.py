@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import msgspec
 
 from dispatch.errors import BadInput
-from dispatch.model import Alarm, Key, Origin, Vitals
+from dispatch.model import Alarm, Cause, Key, Origin, Vitals
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,8 +106,9 @@ def is_surface(reading: Vitals) -> bool:
     return reading.temperature_site in SURFACE_SITES
 
 
-def as_alarm(reading: Vitals, codes: tuple[str, ...]) -> Alarm:
-    """The alarm that a critical reading raises: the crossed limits' codes as its flaws, never the reading itself.
+def as_alarm(reading: Vitals, codes: tuple[str, ...], causes: tuple[Cause, ...] = (), key: Key = Key.VITALS) -> Alarm:
+    """The alarm that a critical reading raises: the crossed limits' codes as its flaws, which the log may name; the
+    readings themselves as its causes, which stay beside it.
 
     Its id comes from the reading, so that the same reading told twice is one alarm.
     """
@@ -116,12 +117,13 @@ def as_alarm(reading: Vitals, codes: tuple[str, ...]) -> Alarm:
     return Alarm(
         terminal_id=reading.terminal_id,
         alarm_id=f"vitals-{digest.hex()[:24]}",
-        key=Key.VITALS,
+        key=key,
         received_at=reading.received_at,
         digest=digest,
         happened_at=reading.happened_at,
         flaws=codes,
         origin=Origin.VITALS,
+        causes=causes,
     )
 
 

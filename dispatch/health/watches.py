@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from dispatch.health.sustained import GAP_S_MAX, QUIET, State, step
+from dispatch.health.sustained import GAP_S_MAX, QUIET, Ring, State, step
 from dispatch.health.thresholds import DEFAULTS, Thresholds, as_alarm, crossed
-from dispatch.model import Alarm, TerminalId, Vitals
+from dispatch.model import Alarm, Cause, TerminalId, Vitals
 
 
 class Watches:
@@ -35,7 +35,13 @@ class Watches:
             self._states[reading.terminal_id] = after
         else:
             self._states.pop(reading.terminal_id, None)
-        return as_alarm(reading, tuple(ring.code for ring in rings)) if rings else None
+        if not rings:
+            return None
+        return as_alarm(reading, tuple(ring.code for ring in rings), tuple(_cause(reading, ring) for ring in rings))
+
+    def knows(self, terminal_id: TerminalId) -> bool:
+        """Whether something of this terminal crossed a limit of late."""
+        return terminal_id in self._states
 
     def forget(self, now: datetime) -> None:
         """Let go of terminals not heard for so long that their next crossing is a new matter anyway."""
@@ -47,3 +53,8 @@ class Watches:
         ]
         for terminal_id in gone:
             del self._states[terminal_id]
+
+
+def _cause(reading: Vitals, ring: Ring) -> Cause:
+    name = ring.code.rpartition("_")[0]
+    return Cause(ring.code, ring.since_at, reading.happened_at or reading.received_at, {name: getattr(reading, name)})

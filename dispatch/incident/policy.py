@@ -35,6 +35,9 @@ class Target(StrEnum):
     POLICE = "outside_110"
 
 
+MAY_WAIT = frozenset({Key.SERVICE, Key.CONSULT, Key.TREND, Key.NO_ACTIVITY})
+"""The kinds that may be below band 1: a key that says so, and what is only worth a look."""
+
 OUTSIDE = frozenset({Target.AMBULANCE, Target.FIRE_BRIGADE, Target.POLICE})
 
 
@@ -184,8 +187,8 @@ class _Reader:
             policy = msgspec.convert(complete, Policy)
         except msgspec.ValidationError as error:
             raise self.bad(self._blame(key, str(error)), str(error)) from None
-        if policy.band > Band.URGENT and kind not in {Key.SERVICE, Key.CONSULT}:
-            raise self.bad(f"{key}.band", "only service and consult may be below band 1")
+        if policy.band > Band.URGENT and kind not in MAY_WAIT:
+            raise self.bad(f"{key}.band", f"only {', '.join(sorted(MAY_WAIT))} may be below band 1")
         return policy
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The partition keeper: makes the readings' day tables ahead of time, and forgets what has been kept long enough.
+"""The partition keeper: makes the tables of days and months ahead of time, and forgets what has been kept long enough.
 
 Runs under the lease. What it forgets is small slices, so that nobody waits for it.
 """
@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from dispatch import logs
 from dispatch.clock import Clock
 from dispatch.errors import Unreachable
-from dispatch.store import vitals
+from dispatch.store import hours, vitals
 from dispatch.store.database import Database, statements
+from dispatch.store.partitions import drop_parts, make_parts
 
 SQL = statements("keeping")
 
@@ -21,12 +22,13 @@ LOOK_EVERY_S = 3600.0
 RETRY_AFTER_S = 5.0
 SLICE_ROWS = 2_000
 SLICES_MAX = 500
+IN_PARTS = {"vitals": vitals.TABLE, "vitals_hour": hours.TABLE}
 """A million rows a table in one round; the rest waits for the next."""
 log = logs.get("keeper")
 
 
 class Keeper:
-    """`retention_days` says for each table how many days its rows are kept: vitals, parked, outbox, fault."""
+    """`retention_days` says for each table how many days its rows are kept (see `settings.RetentionDays`)."""
 
     def __init__(self, database: Database, clock: Clock, retention_days: Mapping[str, int]) -> None:
         self._database = database
@@ -52,8 +54,9 @@ class Keeper:
     async def prepare(self) -> None:
         """Make the tables of yesterday (a clock may be set back), today and some days ahead. Raises Unreachable."""
         today = self._clock.now().date()
+        days = [today + timedelta(days=n) for n in range(-1, DAYS_AHEAD + 1)]
         async with self._database.connection() as connection:
-            made = await vitals.make_days(connection, (today + timedelta(days=n) for n in range(-1, DAYS_AHEAD + 1)))
+            made = [day for table in IN_PARTS.values() for day in await make_parts(connection, table, days)]
         if made:
             log.info("days_made", days=[str(day) for day in made])
 
@@ -62,9 +65,9 @@ class Keeper:
         now = self._clock.now()
         for table, days in self._retention_days.items():
             before = now - timedelta(days=days)
-            if table == "vitals":
+            if table in IN_PARTS:
                 async with self._database.connection() as connection:
-                    dropped = len(await vitals.drop_days(connection, before.date()))
+                    dropped = len(await drop_parts(connection, IN_PARTS[table], before.date()))
             else:
                 dropped = await self._forget(table, before)
             if dropped:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from dispatch.model import Fault, IncidentId, TerminalId
+from dispatch.model import ElderId, Fault, IncidentId, TerminalId
 from dispatch.store.database import Connection, statements
 
 SQL = statements("people")
@@ -18,9 +18,25 @@ async def registered(connection: Connection, terminal_ids: Collection[TerminalId
     return {row["terminal_id"] for row in await connection.fetch(SQL["registered"], list(terminal_ids))}
 
 
-async def own_limits(connection: Connection) -> dict[TerminalId, str]:
-    """JSON of the limits of the elder each terminal measures, where that elder has limits of their own."""
-    return {row["terminal_id"]: row["thresholds"] for row in await connection.fetch(SQL["own_limits"])}
+class Told(msgspec.Struct, frozen=True):
+    """What is particular to the elder whom a terminal measures; `thresholds` is JSON."""
+
+    terminal_id: TerminalId
+    elder_id: ElderId
+    thresholds: str | None
+    spo2_scale: str
+    on_oxygen: bool | None
+
+
+async def particulars(connection: Connection) -> list[Told]:
+    """Of each terminal what is particular to the elder whom it measures; terminals of other elders are absent."""
+    return [Told(**row) for row in await connection.fetch(SQL["particulars"])]
+
+
+async def wearers(connection: Connection, terminal_ids: Collection[str]) -> dict[TerminalId, ElderId]:
+    """Whom each of these terminals measures, if it is not the only one that measures that elder."""
+    rows = await connection.fetch(SQL["wearers"], list(terminal_ids))
+    return {row["terminal_id"]: row["elder_id"] for row in rows}
 
 
 class Sign(msgspec.Struct, kw_only=True):

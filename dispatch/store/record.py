@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from dispatch.model import Alarm, IncidentId, Unreadable
+from dispatch.model import Alarm, Cause, IncidentId, Unreadable
 from dispatch.store.database import Connection, statements
 from dispatch.store.writes import Writes
 
@@ -40,6 +40,7 @@ class _AlarmAsWritten(msgspec.Struct):
     is_known: bool
     battery: float | None
     flaws: tuple[str, ...]
+    causes: tuple[Cause, ...] | None
 
 
 def insert_alarms(writes: Writes, rows: Sequence[AlarmRow]) -> None:
@@ -64,6 +65,7 @@ def _as_written(row: AlarmRow) -> _AlarmAsWritten:
         is_known=row.is_known,
         battery=alarm.battery_percent,
         flaws=alarm.flaws,
+        causes=alarm.causes or None,
     )
 
 

@@ -237,25 +237,6 @@ async def last_ranking(connection: Connection, incident_id: IncidentId) -> Store
     return StoredRanking(row["ranked_at"], _ranked.decode(row["candidates"]), _counts.decode(row["counts"]))
 
 
-class Reading(msgspec.Struct, frozen=True):
-    """What a terminal measured; `at` is when it says it did, or when we heard of it. Units are in the names."""
-
-    terminal_id: TerminalId
-    at: datetime
-    heart_rate_bpm: float | None
-    spo2_percent: float | None
-    systolic_mmhg: float | None
-    diastolic_mmhg: float | None
-    temperature_c: float | None
-    respiration_per_min: float | None
-
-
-async def readings_of_home(connection: Connection, home_id: str, since: datetime, limit: int) -> list[Reading]:
-    """Readings received since an instant, newest first; a reading stored twice comes once."""
-    rows = await connection.fetch(SQL["readings_of_home"], home_id, since, limit)
-    return list(dict.fromkeys(Reading(**row) for row in rows))
-
-
 async def offer_by_id(
     connection: Connection, offer_id: AssignmentId
 ) -> tuple[IncidentId, WorkerId, AssignmentState] | None:

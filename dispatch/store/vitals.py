@@ -1,16 +1,23 @@
-"""Readings: in by COPY, into one table for each day (UTC) they are received on."""
+"""Readings: in by COPY, into one table for each day (UTC) they are received on; out without doubles.
+
+COPY cannot skip what is there already, and a reading that comes twice, late or out of order is ordinary: what was told
+is put right where it is read (here) and where it is summed up (`hours`). A reading counts for when its device says that
+it happened, unless that is later than we heard of it or more than 30 days before: then nobody set that clock.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 
 import asyncpg
 
-from dispatch.model import Vitals
+from dispatch.model import ElderId, TerminalId, Vitals
 from dispatch.store.database import Connection, statements
+from dispatch.store.partitions import Parted, make_parts
 
 SQL = statements("vitals")
+TABLE = Parted("vitals")
 
 COLUMNS = (
     "terminal_id",
@@ -32,38 +39,29 @@ async def add(connection: Connection, readings: Sequence[Vitals]) -> None:
     try:
         await connection.copy_records_to_table("vitals", records=rows, columns=COLUMNS)
     except asyncpg.CheckViolationError:  # no partition for a row
-        await make_days(connection, {each.received_at.astimezone(UTC).date() for each in readings})
+        await make_parts(connection, TABLE, {each.received_at.astimezone(UTC).date() for each in readings})
         await connection.copy_records_to_table("vitals", records=rows, columns=COLUMNS)
 
 
-def table_of(day: date) -> str:
-    """What one day's table is called."""
-    return f"vitals_{day:%Y%m%d}"
+async def of_terminals(
+    connection: Connection, terminal_ids: Collection[str], since: datetime, until: datetime, limit: int
+) -> list[Vitals]:
+    """What these terminals measured from `since` to `until`, newest first; a reading that was told twice comes once.
+
+    What was received more than a day after `until` is left out, so that no more than a few days' tables are looked at.
+    """
+    if not terminal_ids:
+        return []
+    rows = await connection.fetch(SQL["of_terminals"], list(terminal_ids), since, until, limit)
+    return [Vitals(**row) for row in rows]
 
 
-async def days(connection: Connection) -> set[date]:
-    """The days that have a table."""
-    names = [row["name"] for row in await connection.fetch(SQL["days"])]
-    return {datetime.strptime(name, "vitals_%Y%m%d").replace(tzinfo=UTC).date() for name in names}
+async def terminals_of_elders(connection: Connection, ids: Collection[str]) -> dict[ElderId, list[TerminalId]]:
+    """The terminals that measure each elder: worn, or the home's where the elder lives alone. Elders without: absent.
 
-
-async def make_days(connection: Connection, wanted: Iterable[date]) -> list[date]:
-    """Make the tables of days that have none; returns those days. Two processes may do so at the same time."""
-    missing = sorted(set(wanted) - await days(connection))
-    for day in missing:
-        start = datetime.combine(day, time(), UTC)
-        make = await connection.fetchval(SQL["make_day"], start, start + timedelta(days=1), table_of(day))
-        try:
-            async with connection.transaction():
-                await connection.execute(make)
-        except (asyncpg.InvalidObjectDefinitionError, asyncpg.WrongObjectTypeError):
-            continue  # another process made it first
-    return missing
-
-
-async def drop_days(connection: Connection, before: date) -> list[date]:
-    """Take away the tables of all days before one; returns those days."""
-    old = sorted(day for day in await days(connection) if day < before)
-    for day in old:
-        await connection.execute(await connection.fetchval(SQL["drop_day"], table_of(day)))
-    return old
+    In a home of two a terminal that nobody wears says nothing about either.
+    """
+    found: dict[ElderId, list[TerminalId]] = {}
+    for row in await connection.fetch(SQL["terminals_of_elders"], list(ids)):
+        found.setdefault(row["elder_id"], []).append(row["terminal_id"])
+    return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from dispatch.board import values
 from dispatch.board.cards import NEXT_CODES
 from dispatch.board.worker_cards import ASKED_WHEN_OVERDUE
-from dispatch.health import thresholds
+from dispatch.health import scores, silence, thresholds
 from dispatch.incident import events as ev
 from dispatch.incident.policy import Target
 from dispatch.incident.states import LIVE, AssignmentState, IncidentState
@@ -163,7 +163,8 @@ def all_codes() -> Codes:
     codes["log"] = set(logged())
     codes["notice"] = _of("NotifyOperators", 0, "code")
     codes["refusal"] = refused()
-    codes["flaw"] = _flaws() | {f"{name}_{side}" for name in thresholds.DEFAULTS for side in ("low", "high")}
+    crossed = {f"{name}_{side}" for name in thresholds.DEFAULTS for side in ("low", "high", "rising", "falling")}
+    codes["flaw"] = _flaws() | crossed | {*scores.CODES, silence.CODE}
     codes["candidate"] = _candidate_reasons() | {"lacks_skill"}
     codes["by"] = {"router", "clock", "rules", "policy"}
     return dict(codes)

@@ -164,8 +164,12 @@ class Centre:
         self.presses += 1
         now = SystemClock().now().isoformat()
         alarm = {"id": f"a{self.presses}", "at": now, "key": key} | more
+        await self.say(terminal, "alarm", alarm)
+
+    async def say(self, terminal: str, topic: str, payload: object) -> None:
+        """What a terminal says, through the broker."""
         async with aiomqtt.Client("127.0.0.1", self.broker.port) as client:
-            await client.publish(f"onekey/1/{self.centre_id}/{terminal}/alarm", json.dumps(alarm), qos=1)
+            await client.publish(f"onekey/1/{self.centre_id}/{terminal}/{topic}", json.dumps(payload), qos=1)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

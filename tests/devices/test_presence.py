@@ -144,3 +144,44 @@ async def test_limits_that_make_no_sense_leave_the_defaults(database: Database) 
     await registry.read()
     readings = [Vitals(T1, AT + timedelta(minutes=minute), spo2_percent=88) for minute in (0, 1)]
     assert len(registry.judge(readings)) == 1
+
+
+async def test_a_cuff_and_a_clip_of_one_elder_score_together_once_one_of_them_scored(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("""
+            INSERT INTO home (home_id) VALUES ('pair');
+            INSERT INTO elder (elder_id, name) VALUES ('worn', ''), ('other', '');
+            INSERT INTO resident VALUES ('pair', 'worn', '2026-01-01'), ('pair', 'other', '2026-01-01');
+            INSERT INTO terminal (terminal_id) VALUES ('clip'), ('cuff'), ('wall');
+            INSERT INTO terminal_home VALUES ('clip', 'pair', 'worn', '2026-01-01'),
+                ('cuff', 'pair', 'worn', '2026-01-01'), ('wall', 'pair', NULL, '2026-01-01');
+        """)
+    registry = Registry(database, VirtualClock(AT))
+
+    def told(minute: int) -> list[Vitals]:
+        at = AT + timedelta(minutes=minute)
+        clip, cuff, wall = map(TerminalId, ("clip", "cuff", "wall"))
+        return [
+            Vitals(clip, at, heart_rate_bpm=115, spo2_percent=93),
+            Vitals(cuff, at + timedelta(seconds=9), systolic_mmhg=95),
+            Vitals(wall, at, respiration_per_min=22),
+        ]
+
+    assert registry.judge([*told(0), *told(1)]) == []
+    await registry.read()
+    assert [alarm.flaws for alarm in registry.judge([*told(2), *told(3)])] == [("news2_urgent",)]
+
+
+async def test_an_elder_on_the_second_scale_is_scored_by_it(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("""UPDATE elder SET spo2_scale = 'two' WHERE elder_id = 'e1'""")
+    registry = Registry(database, VirtualClock(AT))
+    await registry.read()
+    readings = [
+        Vitals(
+            terminal_id, AT + timedelta(minutes=minute), spo2_percent=92.0, heart_rate_bpm=118.0, systolic_mmhg=105.0
+        )
+        for terminal_id in (T1, T2)
+        for minute in (0, 1)
+    ]
+    assert [alarm.terminal_id for alarm in registry.judge(readings)] == [T2]

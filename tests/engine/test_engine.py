@@ -345,3 +345,13 @@ async def test_nobody_is_sent_to_a_place_that_nobody_knows_before_a_person_is_as
     )
     asked_first = [each.incident.verify_by is not None for each in (known, unknown, placed) if each.incident]
     assert asked_first == [False, True, False]
+
+
+async def test_what_the_service_calls_about_a_home_is_a_call_that_a_press_makes_graver(
+    engine: Engine, database: Database
+) -> None:
+    home = Subject(SubjectKind.HOME, "H1")
+    await do(engine, RaiseByService(Key.NO_ACTIVITY, home, {"flaws": ["no_activity"]}))
+    assert await fetch(database, "SELECT kind, band, incident_class FROM incident") == [("no_activity", 2, "care")]
+    await alarms(engine, press())
+    assert await fetch(database, "SELECT kind, band, alarms FROM incident") == [("sos", 0, 2)]

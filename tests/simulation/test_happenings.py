@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 
 from dispatch.devices import kinds
-from dispatch.model import Alarm, TerminalId, Unreadable
-from simulator.happenings import Broken, Cancel, Happening, Press, Reading, Repeat, Weather, happenings
+from dispatch.health.judging import Judging
+from dispatch.model import Alarm, TerminalId, Unreadable, Vitals
+from simulator.happenings import Broken, Cancel, Happening, Press, Reading, Repeat, Weather, happenings, measured
 from simulator.town import chances
 from simulator.trouble import BROKEN_ALARMS, ODD_BUT_GOOD
 from tests.simulation.test_terminal import START
@@ -60,3 +62,17 @@ def test_nonsense_is_unreadable_and_what_is_odd_is_still_a_press() -> None:
 
 def test_streams_of_chance_are_apart() -> None:
     assert chances(7, "a").random() == chances(7, "a").random() != chances(7, "b").random()
+
+
+def test_only_the_frail_decline_and_their_readings_end_in_a_call() -> None:
+    frail = TERMINALS[:1]
+    ill = Weather(0, 0, 0, 0, declines_per_min=0.02)
+    assert list(happenings(TERMINALS, 7, ill)) == []
+    told = list(itertools.islice(happenings(TERMINALS, 7, ill, frail), 200))
+    assert {each.terminal_id for each in told} == set(frail)
+    judging, rang = Judging(), []
+    for each in told:
+        assert isinstance(each, Reading)
+        reading = Vitals(each.terminal_id, START + timedelta(seconds=each.at_s), **measured(each))  # type: ignore[arg-type]
+        rang += [alarm.flaws for alarm in [judging.judge(reading)] if alarm is not None]
+    assert rang[:3] == [("news2_urgent",), ("spo2_percent_low",), ("news2_emergency",)]

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from dispatch.store.database import statements
+from dispatch.store.partitions import Parted, make_parts
 from simulator.servers import PostgresServer
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -33,6 +34,18 @@ INSERT INTO resident SELECT home_id, home_id, '2026-01-01', NULL FROM home;
 INSERT INTO worker (worker_id, name, station_id, travel)
     SELECT 'W' || n, 'Worker', 'S1', 'walk' FROM generate_series(1, 200) AS n;
 """
+READINGS = """
+INSERT INTO vitals (terminal_id, happened_at, received_at, heart_rate_bpm)
+SELECT 'T' || n % 500, at, at, 60 + n % 30
+FROM (SELECT n, '2026-03-01'::timestamptz + n * '5 s'::interval AS at FROM generate_series(0, 86399) AS n) AS told;
+INSERT INTO vitals_hour
+SELECT 'T' || n % 500, '2026-03-01'::timestamptz + n / 500 * '1 hour'::interval, 1, 60, 60, 60, 60, 0, NULL, NULL, NULL,
+    NULL, 0, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL
+FROM generate_series(0, 59999) AS n;
+INSERT INTO home_day
+SELECT '2026-03-01'::date + day, home_id, 1, '2026-03-01' FROM home, generate_series(0, 4) AS day;
+"""
+FIVE_DAYS = [(START + timedelta(days=n)).date() for n in range(5)]
 CALLS = """
 INSERT INTO incident (incident_id, version, incident_class, subject_kind, subject_id, origin, kind, band, policy_hash,
     is_exercise, state, level, wants, nobody, hands, step, alarms, receipt_n, callers, opened_at, due_at, closed_at,
@@ -94,6 +107,7 @@ HOT: dict[str, tuple[Any, ...]] = {
     "viewing.graver_at": (SOME,),
     "viewing.open_calls_of_homes": (["H1"],),
     "watching.look": (),
+    "vitals.terminals_of_elders": (["H1", "H2"],),
 }
 
 
@@ -103,7 +117,9 @@ async def filled(postgres: PostgresServer, template: str) -> AsyncIterator[str]:
     name = "test_plans"
     dsn = await postgres.create_database(name, template)
     connection = await asyncpg.connect(dsn, timeout=10)
-    await connection.execute(TOWN + CALLS + "ANALYZE;")
+    await make_parts(connection, Parted("vitals"), FIVE_DAYS)
+    await make_parts(connection, Parted("vitals_hour", by_month=True), FIVE_DAYS)
+    await connection.execute(TOWN + CALLS + READINGS + "ANALYZE;")
     await connection.close(timeout=5)
     yield dsn
     await postgres.drop_database(name)
@@ -151,6 +167,50 @@ async def test_nor_does_its_plan_for_any_values(connection: asyncpg.Connection[A
     values = ", ".join("NULL" for _ in set(re.findall(r"\$\d+", hot(name))))
     explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE hot {f'({values})' if values else ''}")
     assert not read_whole(explained), explained
+
+
+LAST_DAY = (["T1", "T2"], START + timedelta(days=1), START + timedelta(days=2), 500)
+HOUR_OF_SOME = (["T1", "T2"], START, START + timedelta(hours=1), *([[1.0] * 6, [2.0] * 6]), ["wrist"], START)
+
+
+def scans(explained: str) -> dict[str, str]:
+    """How each table, or part of one, is read."""
+    [top] = json.loads(explained)
+    return {node["Relation Name"]: node["Node Type"] for node in nodes(top["Plan"]) if "Relation Name" in node}
+
+
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+async def test_an_elders_last_day_is_looked_up_in_the_days_tables_it_lies_in_and_no_other(
+    connection: asyncpg.Connection[Any], plans: str
+) -> None:
+    """Whatever 100 million rows there are besides: an index's way to two terminals in three of five tables."""
+    await connection.execute(f"SET plan_cache_mode = {plans}")
+    statement = await connection.prepare(f"EXPLAIN (FORMAT JSON, ANALYZE, TIMING OFF) {hot('vitals.of_terminals')}")
+    explained = await statement.fetchval(*LAST_DAY)
+    read = scans(explained)
+    assert set(read) == {"vitals_20260302", "vitals_20260303", "vitals_20260304"}, explained
+    assert "Seq Scan" not in read.values(), explained
+    [top] = json.loads(explained)
+    assert top["Plan"]["Actual Rows"] == 68
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("hours.sum_up", HOUR_OF_SOME),
+        ("hours.next_terminals", ("T1", 5, START, START + timedelta(hours=16))),
+        ("hours.heard", HOUR_OF_SOME[:3]),
+        ("hours.days_of_terminals", (["T1"], START, START + timedelta(days=5), "UTC")),
+    ],
+)
+async def test_summing_up_reads_no_table_of_readings_whole(
+    connection: asyncpg.Connection[Any], name: str, values: tuple[Any, ...]
+) -> None:
+    for plans in ("force_custom_plan", "force_generic_plan"):
+        await connection.execute(f"SET plan_cache_mode = {plans}")
+        statement = await connection.prepare(f"EXPLAIN (FORMAT JSON) {hot(name)}")
+        explained = await statement.fetchval(*values)
+        assert "Seq Scan" not in {how for table, how in scans(explained).items() if "2026" in table}, explained
 
 
 async def test_reading_whole_is_noticed(connection: asyncpg.Connection[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from dispatch.model import TerminalId, Vitals
 from dispatch.store import vitals
 from dispatch.store.database import Database
 from dispatch.store.keeper import Keeper
+from dispatch.store.partitions import make_parts, parts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -24,7 +26,8 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 
 
 def keeper(database: Database, at: datetime = NOW) -> Keeper:
-    return Keeper(database, VirtualClock(at), {"vitals": 30, "parked": 30, "outbox": 30, "fault": 30})
+    tables = ("vitals", "vitals_hour", "home_day", "listening", "parked", "outbox", "fault")
+    return Keeper(database, VirtualClock(at), dict.fromkeys(tables, 30))
 
 
 def reading(at: datetime) -> Vitals:
@@ -34,10 +37,10 @@ def reading(at: datetime) -> Vitals:
 async def test_days_are_made_ahead_and_old_ones_dropped(database: Database) -> None:
     await keeper(database).step()
     async with database.connection() as connection:
-        assert await vitals.days(connection) == {date(2026, 2, 28) + timedelta(days=n) for n in range(5)}
+        assert await parts(connection, vitals.TABLE) == {date(2026, 2, 28) + timedelta(days=n) for n in range(5)}
     await keeper(database, NOW + timedelta(days=31)).step()
     async with database.connection() as connection:
-        assert min(await vitals.days(connection)) == date(2026, 3, 2)
+        assert min(await parts(connection, vitals.TABLE)) == date(2026, 3, 2)
 
 
 async def test_readings_come_back_as_they_went_in(database: Database) -> None:
@@ -55,18 +58,18 @@ async def test_a_day_that_nobody_made_is_made_when_it_is_needed(database: Databa
     async with database.connection() as connection:
         await vitals.add(connection, [reading(NOW), reading(long_ago)])
         assert await connection.fetchval("SELECT count(*) FROM vitals") == 2
-        assert await vitals.days(connection) == {NOW.date(), long_ago.date()}
+        assert await parts(connection, vitals.TABLE) == {NOW.date(), long_ago.date()}
 
 
 async def test_two_may_make_the_same_day_and_it_has_the_index_of_the_others(database: Database) -> None:
     async with database.connection() as one, database.connection() as other:
         first = one.transaction()
         await first.start()
-        await vitals.make_days(one, [NOW.date()])
-        missing_for_other = await vitals.days(other)
+        await make_parts(one, vitals.TABLE, [NOW.date()])
+        missing_for_other = await parts(other, vitals.TABLE)
         await first.commit()
         assert missing_for_other == set()
-        assert await vitals.make_days(other, [NOW.date()]) == []
+        assert await make_parts(other, vitals.TABLE, [NOW.date()]) == []
         names = await one.fetch("SELECT indexdef FROM pg_indexes WHERE tablename = 'vitals_20260301'")
     assert "(terminal_id, received_at)" in names[0]["indexdef"]
 
@@ -89,3 +92,43 @@ async def test_what_was_kept_long_enough_is_forgotten_and_nothing_else(database:
         assert await connection.fetchval("SELECT array_agg(received_at) FROM fault") == [fresh]
         assert await connection.fetchval("SELECT count(*) FROM outbox WHERE state = 'queued'") == 2
         assert await connection.fetchval("SELECT array_agg(ended_at) FROM outbox WHERE state = 'sent'") == [fresh]
+
+
+# --- read without doubles --------------------------------------------------------------------------------------------
+
+
+def told(at: datetime, received_at: datetime | None = None, terminal: str = "t1", **values: Any) -> Vitals:
+    return Vitals(TerminalId(terminal), received_at or at, at, **(values or {"heart_rate_bpm": 70.0}))
+
+
+async def test_the_last_day_is_read_in_order_with_late_ones_and_without_doubles(database: Database) -> None:
+    since = NOW - timedelta(days=1)
+    minute = timedelta(minutes=1)
+    late = told(since + minute, NOW - minute, heart_rate_bpm=50.0)
+    older = told(since - minute, NOW - minute)
+    ahead = told(NOW + timedelta(hours=9), NOW - 2 * minute, heart_rate_bpm=90.0)
+    never_set = told(NOW - timedelta(days=800), NOW - 3 * minute, heart_rate_bpm=91.0)
+    at_once = [told(NOW - 5 * minute, heart_rate_bpm=71.0), told(NOW - 5 * minute, heart_rate_bpm=72.0)]
+    again = [told(NOW - 5 * minute, NOW - 4 * minute, heart_rate_bpm=71.0), told(NOW, terminal="t2")]
+    async with database.connection() as connection:
+        await vitals.add(connection, [never_set, *again, late, older, ahead, *at_once])
+        found = await vitals.of_terminals(connection, ["t1"], since, NOW, 100)
+        assert [each.heart_rate_bpm for each in found[:2]] == [90, 91]
+        assert {each.heart_rate_bpm for each in found[2:4]} == {71, 72}
+        assert found[4:] == [late]
+        assert await vitals.of_terminals(connection, ["t1"], since, NOW, 1) == found[:1]
+
+
+async def test_whom_a_terminal_measures(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("""
+            INSERT INTO home (home_id) VALUES ('alone'), ('two');
+            INSERT INTO elder (elder_id, name) VALUES ('e1', ''), ('e2', ''), ('e3', ''), ('e4', '');
+            INSERT INTO resident VALUES ('alone', 'e1', '2026-01-01', NULL), ('two', 'e2', '2026-01-01', NULL),
+                ('two', 'e3', '2026-01-01', NULL), ('alone', 'e4', '2025-01-01', '2026-01-01');
+            INSERT INTO terminal (terminal_id) VALUES ('t1'), ('t2'), ('t3'), ('t4');
+            INSERT INTO terminal_home VALUES ('t1', 'alone', NULL, '2026-01-01', NULL),
+                ('t2', 'two', NULL, '2026-01-01', NULL), ('t3', 'two', 'e3', '2026-01-01', NULL),
+                ('t4', 'alone', 'e1', '2025-01-01', '2026-01-01');
+        """)
+        assert await vitals.terminals_of_elders(connection, ["e1", "e2", "e3", "e4"]) == {"e1": ["t1"], "e3": ["t3"]}

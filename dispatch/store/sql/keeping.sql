@@ -10,3 +10,11 @@ DELETE FROM outbox WHERE outbox_id IN (
 DELETE FROM fault WHERE (terminal_id, fault_id, received_at) IN (
     SELECT terminal_id, fault_id, received_at FROM fault WHERE received_at < $1 LIMIT $2
 )
+
+-- forget_home_day: when homes were heard on days before $1, at most $2
+DELETE FROM home_day WHERE (day, home_id) IN (
+    SELECT day, home_id FROM home_day WHERE day < ($1::timestamptz AT TIME ZONE 'UTC')::date LIMIT $2
+)
+
+-- forget_listening: spans in which we listened that ended before $1, at most $2
+DELETE FROM listening WHERE span_id IN (SELECT span_id FROM listening WHERE end_at < $1 LIMIT $2)

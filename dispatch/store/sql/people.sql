@@ -1,17 +1,35 @@
 -- registered: which of these terminals hang in a home
 SELECT terminal_id FROM terminal_home WHERE terminal_id = ANY ($1::text[]) AND until IS NULL
 
--- own_limits: what is critical for the elder a terminal measures: whoever wears it, or the home's only resident
-SELECT hung.terminal_id, elder.thresholds::text AS thresholds
+-- particulars: what is particular to the elder a terminal measures: whoever wears it, or the home's only resident
+SELECT hung.terminal_id, elder.elder_id, thresholds::text AS thresholds, spo2_scale, on_oxygen
 FROM elder
-JOIN LATERAL (
-    SELECT terminal_id FROM terminal_home WHERE elder_id = elder.elder_id AND until IS NULL
-    UNION
-    SELECT th.terminal_id FROM resident AS r JOIN terminal_home AS th USING (home_id)
-    WHERE r.elder_id = elder.elder_id AND r.until IS NULL AND th.until IS NULL AND th.elder_id IS NULL
-        AND (SELECT count(*) FROM resident AS other WHERE other.home_id = r.home_id AND other.until IS NULL) = 1
-) AS hung ON true
-WHERE elder.thresholds IS NOT NULL
+JOIN resident USING (elder_id)
+JOIN terminal_home AS hung USING (home_id)
+WHERE (thresholds IS NOT NULL OR spo2_scale <> 'one' OR on_oxygen IS NOT NULL)
+    AND resident.until IS NULL AND hung.until IS NULL AND (
+        hung.elder_id = elder.elder_id OR hung.elder_id IS NULL AND NOT EXISTS (
+            SELECT FROM resident AS other
+            WHERE other.home_id = resident.home_id AND other.elder_id <> elder.elder_id AND other.until IS NULL
+        )
+    )
+
+-- wearers: whom each of terminals $1 measures, if other terminals measure that elder too
+WITH asked AS (
+    SELECT hung.terminal_id, home_id, coalesce(hung.elder_id, min(resident.elder_id)) AS elder_id
+    FROM terminal_home AS hung JOIN resident USING (home_id)
+    WHERE hung.terminal_id = ANY ($1::text[]) AND hung.until IS NULL AND resident.until IS NULL
+    GROUP BY hung.terminal_id, home_id, hung.elder_id HAVING hung.elder_id IS NOT NULL OR count(*) = 1
+)
+SELECT terminal_id, elder_id FROM asked
+WHERE EXISTS (
+    SELECT FROM terminal_home AS beside
+    WHERE beside.home_id = asked.home_id AND beside.terminal_id <> asked.terminal_id AND beside.until IS NULL
+        AND (beside.elder_id = asked.elder_id OR beside.elder_id IS NULL AND NOT EXISTS (
+            SELECT FROM resident AS other
+            WHERE other.home_id = asked.home_id AND other.elder_id <> asked.elder_id AND other.until IS NULL
+        ))
+)
 
 -- heard: terminals gave a sign of life; gives the session each had before, of those that now name another
 UPDATE terminal SET

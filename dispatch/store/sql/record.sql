@@ -1,14 +1,15 @@
 -- insert_alarms: what terminals said, with the incident it opened or joined
 INSERT INTO alarm (
     row_id, terminal_id, alarm_id, digest, kind, origin, happened_at, received_at, incident_id, cancel_of, is_test,
-    is_known, battery, flaws
+    is_known, battery, flaws, causes
 )
 SELECT
-    row_id, terminal_id, alarm_id, decode(digest, 'base64'), kind, origin, happened_at, received_at, incident_id, cancel_of, is_test,
-    is_known, battery, flaws
+    row_id, terminal_id, alarm_id, decode(digest, 'base64'), kind, origin, happened_at, received_at, incident_id,
+    cancel_of, is_test, is_known, battery, flaws, causes
 FROM json_to_recordset($1::json) AS new (
     row_id uuid, terminal_id text, alarm_id text, digest text, kind text, origin text, happened_at timestamptz,
-    received_at timestamptz, incident_id uuid, cancel_of text, is_test bool, is_known bool, battery real, flaws text[]
+    received_at timestamptz, incident_id uuid, cancel_of text, is_test bool, is_known bool, battery real, flaws text[],
+    causes jsonb
 )
 
 -- insert_rankings: why these workers

@@ -66,14 +66,6 @@ SELECT note_id, at, by, content FROM note WHERE incident_id = $1 ORDER BY at, no
 SELECT ranked_at, candidates::text AS candidates, counts::text AS counts
 FROM ranking WHERE incident_id = $1 ORDER BY ranked_at DESC LIMIT 1
 
--- readings_of_home: what a home's terminals measured since an instant, newest first
-SELECT vitals.terminal_id, coalesce(happened_at, received_at) AS at, heart_rate_bpm, spo2_percent, systolic_mmhg,
-    diastolic_mmhg, temperature_c, respiration_per_min
-FROM vitals
-WHERE vitals.terminal_id IN (SELECT terminal_id FROM terminal_home WHERE home_id = $1 AND until IS NULL)
-    AND received_at >= $2
-ORDER BY received_at DESC LIMIT $3
-
 -- last_parts_of_workers: the offer or assignment each worker holds, or else the last one that ended since an instant
 SELECT DISTINCT ON (worker_id) worker_id, assignment_id, incident_id
 FROM (

@@ -186,7 +186,69 @@ export interface ReadingCard {
   systolic_mmhg: number | null;
   diastolic_mmhg: number | null;
   temperature_c: number | null;
+  temperature_site: string | null;
   respiration_per_min: number | null;
+  is_cause: boolean;
+}
+
+export interface CauseCard {
+  terminal_id: string;
+  code: string;
+  since_at: string;
+  at: string;
+  values: Record<string, number>;
+  score: number | null;
+}
+
+export interface LimitCard {
+  name: string;
+  low: number | null;
+  high: number | null;
+  is_own: boolean;
+}
+
+export interface ScoreCard {
+  at: string;
+  total: number;
+  most: number;
+  known: number;
+  asked: number;
+  points: Record<string, number>;
+  missing: string[];
+  band: number | null;
+}
+
+export interface TrendCard {
+  name: string;
+  value: number;
+  usual: number;
+  usual_days: number;
+  code: string | null;
+}
+
+export interface HealthCard {
+  elder_id: string;
+  terminal_ids: string[];
+  limits: LimitCard[];
+  spo2_scale: 'one' | 'two';
+  on_oxygen: boolean | null;
+  set_at: string | null;
+  set_by: string | null;
+  why: string | null;
+  score: ScoreCard | null;
+  trends: TrendCard[];
+}
+
+export interface OwnLimit {
+  low?: number | null;
+  high?: number | null;
+}
+
+export interface SetHealth {
+  limits: Record<string, OwnLimit>;
+  spo2_scale: 'one' | 'two';
+  on_oxygen: boolean | null;
+  why: string;
 }
 
 export interface IncidentDetail {
@@ -197,6 +259,8 @@ export interface IncidentDetail {
   notes: NoteCard[];
   candidates: Candidates | null;
   readings: ReadingCard[];
+  causes: CauseCard[];
+  health: HealthCard[];
   policy_clocks: Record<string, number>;
 }
 

@@ -9,7 +9,9 @@ import { KindMark, StateMark } from '../parts/StateMark.tsx';
 import { clockTime } from '../words/times.ts';
 import { fill, sayCode, words } from '../words/words.ts';
 import { Actions } from './Actions.tsx';
-import { Access, Contacts, People, Readings } from './Home.tsx';
+import { Health } from './Health.tsx';
+import { Access, Contacts, People } from './Home.tsx';
+import { Readings } from './Readings.tsx';
 import { NoteForm } from './NoteForm.tsx';
 import { backToCalls } from './choose.ts';
 import { detail } from './detail.ts';
@@ -78,12 +80,25 @@ function Head({ card }: { card: IncidentCard }) {
   );
 }
 
+/** Where readings are why somebody is to go, they come first. */
+function Measured({ full }: { full: IncidentDetail }) {
+  return (
+    <>
+      <Readings readings={full.readings} causes={full.causes} limits={full.health.length === 1 ? (full.health[0]?.limits ?? []) : []} />
+      {full.health.filter((each) => each.terminal_ids.length > 0).map((each) => (
+        <Health key={each.elder_id} health={each} name={full.card.people.find((person) => person.elder_id === each.elder_id)?.name ?? ''} />
+      ))}
+    </>
+  );
+}
+
 function Rest({ full }: { full: IncidentDetail }) {
   return (
     <>
+      {full.causes.length > 0 && <Measured full={full} />}
       <Contacts contacts={full.contacts} />
       <Access access={full.access} />
-      <Readings readings={full.readings} />
+      {full.causes.length === 0 && <Measured full={full} />}
       {mayAct.value && <NoteForm incidentId={full.card.incident_id} />}
       <Timeline card={full.card} lines={full.timeline} notes={full.notes} />
     </>

@@ -1,12 +1,10 @@
-// Who lives there, whom to call, how to get in, and what was last measured.
+// Who lives there, whom to call, and how to get in.
 
-import { useSignal } from '@preact/signals';
-import type { Access as AccessFacts, ContactCard, PersonCard, ReadingCard } from '../api/types.ts';
+import type { Access as AccessFacts, ContactCard, PersonCard } from '../api/types.ts';
 import { Icon } from '../parts/Icon.tsx';
 import { Reveal } from '../parts/Reveal.tsx';
 import { sayPerson } from '../words/say.ts';
-import { clockTime } from '../words/times.ts';
-import { fill, lookUp, sayAny, sayCode, words } from '../words/words.ts';
+import { fill, sayAny, sayCode, words } from '../words/words.ts';
 
 export function People({ people, address }: { people: PersonCard[]; address: string }) {
   return (
@@ -92,42 +90,4 @@ export function Access({ access }: { access: AccessFacts }) {
       )}
     </section>
   );
-}
-
-const MEASURED = [
-  'heart_rate_bpm',
-  'spo2_percent',
-  'systolic_mmhg',
-  'diastolic_mmhg',
-  'temperature_c',
-  'respiration_per_min',
-] as const;
-
-export function Readings({ readings }: { readings: ReadingCard[] }) {
-  const isAll = useSignal(false);
-  if (readings.length === 0) return null;
-  const text = words.value.detail;
-  const shown = isAll.value ? readings : readings.slice(0, 3);
-  return (
-    <section class="block" aria-label={text.readings}>
-      <h3>{text.readings}</h3>
-      <ul class="readings">
-        {shown.map((each) => (
-          <li key={`${each.terminal_id}/${each.at}`}>
-            <time class="quiet">{clockTime(each.at)}</time> {sayReading(each)}
-          </li>
-        ))}
-      </ul>
-      {readings.length > 3 && (
-        <button type="button" class="plain" aria-expanded={isAll.value} onClick={() => (isAll.value = !isAll.value)}>
-          {isAll.value ? text.hide : text.reveal} ({readings.length})
-        </button>
-      )}
-    </section>
-  );
-}
-
-function sayReading(reading: ReadingCard): string {
-  const measured = MEASURED.filter((name) => reading[name] !== null && reading[name] !== undefined);
-  return measured.map((name) => fill(lookUp('reading', name) ?? name, { n: String(reading[name]) })).join(' · ');
 }

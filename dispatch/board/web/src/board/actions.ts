@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { Refused, request } from '../api/request.ts';
-import type { Acted, OpenByHand } from '../api/types.ts';
+import type { Acted, OpenByHand, SetHealth } from '../api/types.ts';
 import { notify, notifyError } from '../parts/notices.tsx';
 import { signedOut } from '../session.ts';
 import { fill, words } from '../words/words.ts';
@@ -42,6 +42,15 @@ export async function openByHand(body: OpenByHand): Promise<boolean> {
     putIncident(card);
     choose(card.incident_id);
     notify(fill(words.value.did.open, { n: card.number }));
+  });
+}
+
+/** Set what is to hold for an elder's readings; true if it was set. */
+export async function setHealth(elderId: string, body: SetHealth): Promise<boolean> {
+  return attempt(keyOf(elderId, 'health'), async () => {
+    await request<unknown>('PUT', `/elders/${encodeURIComponent(elderId)}/health`, body);
+    notify(words.value.health.saved);
+    void refreshDetail();
   });
 }
 

@@ -1,0 +1,84 @@
+"""What is asked of every reading: does it cross a limit, do they score together? No I/O, no clock.
+
+Nearly every reading is ordinary and of somebody of whom nothing particular is known or held. That is found out first,
+and costs a fraction of a microsecond; everything else is for the few.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from dispatch.health.news2 import Scale, is_ordinary
+from dispatch.health.scores import Scores
+from dispatch.health.thresholds import DEFAULTS, Thresholds, as_alarm
+from dispatch.health.watches import Watches
+from dispatch.model import Alarm, Cause, ElderId, Key, Vitals
+
+DIASTOLIC_HIGH = DEFAULTS["diastolic_mmhg"].high
+"""NEWS2 knows no diastolic pressure, so `is_ordinary` does not ask for it."""
+
+
+class Particular(msgspec.Struct, frozen=True):
+    """What is particular to the elder whom a terminal measures. `elder_id` if several terminals measure one elder."""
+
+    limits: Thresholds = msgspec.field(default_factory=lambda: DEFAULTS)
+    scale: Scale = Scale.ONE
+    on_oxygen: bool | None = None
+    elder_id: ElderId | None = None
+
+
+ORDINARY = Particular()
+
+
+class Judging:
+    """Limits are watched for each terminal, scores for each elder. Nothing outlives a restart, see `watches`."""
+
+    def __init__(self) -> None:
+        self._watches = Watches()
+        self._scores = Scores()
+
+    def judge(self, reading: Vitals, particular: Particular | None = None) -> Alarm | None:
+        """The alarm that a reading raises, if any; the same again for a reading told again.
+
+        A limit, or a score of an emergency's, is of kind `vitals`; a score that is urgent of `vitals_urgent`.
+        """
+        if particular is None:
+            if self._is_nothing(reading):
+                return None
+            particular = ORDINARY
+        alarm = self._watches.judge(reading, particular.limits)
+        key = particular.elder_id or reading.terminal_id
+        causes = self._scores.judge(key, reading, particular.scale, particular.on_oxygen)
+        return _joined(reading, alarm, causes) if causes else alarm
+
+    def _is_nothing(self, reading: Vitals) -> bool:
+        pressure = reading.diastolic_mmhg
+        terminal_id = reading.terminal_id
+        return (
+            is_ordinary(reading)
+            and (pressure is None or DIASTOLIC_HIGH is None or pressure < DIASTOLIC_HIGH)
+            and not self._scores.knows(terminal_id)
+            and not self._watches.knows(terminal_id)
+        )
+
+    def held(self) -> set[str]:
+        """The terminals (and elders, where a terminal is one of several) that scored of late."""
+        return self._scores.held()
+
+    def forget(self, now: datetime) -> None:
+        """Let go of what is too old to matter."""
+        self._watches.forget(now)
+        self._scores.forget(now)
+
+
+def _joined(reading: Vitals, alarm: Alarm | None, causes: tuple[Cause, ...]) -> Alarm:
+    """One reading is one alarm, whatever rings by it."""
+    codes = tuple(each.code for each in causes)
+    if alarm is not None:
+        whole = as_alarm(reading, (*alarm.flaws, *codes))
+        return replace(whole, causes=(*alarm.causes, *causes))
+    key = Key.VITALS if "news2_emergency" in codes else Key.VITALS_URGENT
+    return as_alarm(reading, codes, causes, key)
