@@ -12,6 +12,7 @@ import uvloop
 from benchmarks import press as press_bench
 from benchmarks import route as route_bench
 from benchmarks import surge as surge_bench
+from benchmarks import vitals as vitals_bench
 from dispatch import logs
 from dispatch.clock import SystemClock
 from dispatch.errors import DispatchError
@@ -52,6 +53,17 @@ def route(
 ) -> None:
     """Ranking among moving workers, reasons included, beside PostgreSQL's nearest-neighbour query."""
     _run(route_bench.measure(route_bench.Plan(rankings, rounds=rounds), SystemClock()))
+
+
+@app.command()
+def vitals(
+    *,
+    readings: Annotated[int, typer.Option(min=1000, help="How many readings a round.")] = 150_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the medians are told.")] = 12,
+    publishers: Annotated[int, typer.Option(min=1)] = 10,
+) -> None:
+    """Readings at full speed until they are stored, beside Mosquitto's C client only receiving them."""
+    _run(vitals_bench.measure(vitals_bench.Plan(1000, readings, rounds, publishers), SystemClock()))
 
 
 def _run(measuring: Coroutine[Any, Any, dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,34 @@ def p50_p99(name: str, values_ms: Sequence[float]) -> dict[str, float | None]:
 def median(values: Sequence[float], digits: int = 2) -> float:
     """The middle of some rounds."""
     return round(statistics.median(values), digits)
+
+
+@dataclass
+class Rounds:
+    """A figure for each round under each name."""
+
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    missing: int = 0
+
+    def add(self, **figures: float | None) -> None:
+        """Keep what was measured; None, for what could not be, is passed over."""
+        for name, value in figures.items():
+            if value is not None:
+                self.figures.setdefault(name, []).append(value)
+
+    def middle(self, name: str) -> float:
+        return median(self.figures[name])
+
+    def last(self, name: str) -> float:
+        return self.figures[name][-1]
+
+    def rounded(self, name: str) -> list[int]:
+        """All rounds' figures, for who wants to see how much they move."""
+        return [round(each) for each in self.figures[name]]
+
+    def middles(self, *endings: str) -> dict[str, float]:
+        """The medians of all whose names end so."""
+        return {name: self.middle(name) for name in sorted(self.figures) if name.endswith(endings)}
 
 
 def circumstances(clock: Clock) -> dict[str, Any]:

@@ -7,14 +7,11 @@ when its input does.
 from __future__ import annotations
 
 import asyncio
-import gc
-import json
-import resource
-import sys
 from typing import Any
 
 import uvloop
 
+from benchmarks.commands import serve, settle
 from benchmarks.phone import Phones
 from benchmarks.register import home_of, terminal_id, token_of
 from benchmarks.stand import CENTRE
@@ -35,13 +32,6 @@ class Load:
         self._open: set[tuple[str, str]] = set()
         self._none_open = asyncio.Event()
 
-    async def do(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Carry one command out: `connect`, `open_phones`, `press_paced`, `press_at_once`."""
-        name = command.pop("do")
-        answer: dict[str, Any] = await getattr(self, name)(**command)
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        return answer | {"cpu_s": used.ru_utime + used.ru_stime}
-
     async def close(self) -> None:
         """Hang all up."""
         for terminal in self._terminals:
@@ -53,14 +43,14 @@ class Load:
         """Connect the first so many terminals."""
         ids = [terminal_id(n) for n in range(terminals)]
         self._terminals = await connect_all(mqtt_port, CENTRE, ids, self._clock, self._on_stored)
-        _settle()
+        settle()
         return {"connected": len(self._terminals)}
 
     async def open_phones(self, url: str, workers: int) -> dict[str, Any]:
         """Open the pages of the first so many workers."""
         self._phones = Phones(url, self._clock, self._on_offer)
         await self._phones.open([token_of(n) for n in range(workers)])
-        _settle()
+        settle()
         return {"open": workers}
 
     async def press_paced(self, first: int, count: int, rate_per_s: float, within_s: float) -> dict[str, Any]:
@@ -91,7 +81,7 @@ class Load:
         packets = [each.packet(f"{mark}-{n}", now) for n, each in enumerate(self._terminals)]
         for n in range(len(packets)):
             self._expect("stored", f"{mark}-{n}")
-        _settle()
+        settle()
         began_s = self._clock.elapsed()
         for terminal, packet in zip(self._terminals, packets, strict=True):
             terminal.write(packet)
@@ -136,24 +126,5 @@ def _ms(at_s: float | None, since_s: float) -> float | None:
     return None if at_s is None else 1000 * (at_s - since_s)
 
 
-def _settle() -> None:
-    """What is there now is there to stay: let no collection of it fall into a measurement."""
-    gc.collect()
-    gc.freeze()
-
-
-async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    lines = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    load = Load()
-    try:
-        while line := await lines.readline():
-            answer = await load.do(json.loads(line))
-            print(json.dumps(answer), flush=True)
-    finally:
-        await load.close()
-
-
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    uvloop.run(serve(Load()))

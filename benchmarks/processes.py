@@ -49,10 +49,10 @@ class LoadProcess:
 
 
 @asynccontextmanager
-async def load_process() -> AsyncIterator[LoadProcess]:
-    """A load that ends with the block, or with us."""
+async def load_process(module: str = "benchmarks.load") -> AsyncIterator[LoadProcess]:
+    """A load that ends with the block, or with us; `module` is what it runs."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.load", stdin=-1, stdout=-1, limit=LINE_BYTES_MAX, start_new_session=True
+        sys.executable, "-m", module, stdin=-1, stdout=-1, limit=LINE_BYTES_MAX, start_new_session=True
     )
     try:
         yield LoadProcess(process)

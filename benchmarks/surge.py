@@ -7,12 +7,12 @@ fresh databases, made from one template; the terminals stay connected.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from benchmarks.figures import circumstances, median, percentile
+from benchmarks.figures import Rounds, circumstances, percentile
 from benchmarks.floor import Floor, floor
 from benchmarks.processes import LoadProcess, Meter, allow_open_files, load_process
 from benchmarks.rows import BATCH, Rows, read_rows, write_rows
@@ -39,23 +39,6 @@ class Plan:
     workers: int = 3_900
     rounds: int = 5
     commits: int = 3_000
-
-
-@dataclass
-class Rounds:
-    """A figure for each round under each name."""
-
-    figures: dict[str, list[float]] = field(default_factory=dict)
-    missing: int = 0
-
-    def add(self, **figures: float | None) -> None:
-        """Keep what was measured; None, for what could not be, is passed over."""
-        for name, value in figures.items():
-            if value is not None:
-                self.figures.setdefault(name, []).append(value)
-
-    def middle(self, name: str) -> float:
-        return median(self.figures[name])
 
 
 async def measure(plan: Plan, clock: Clock) -> dict[str, Any]:

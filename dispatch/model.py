@@ -192,7 +192,7 @@ class Alarm(msgspec.Struct, frozen=True):
     causes: tuple[Cause, ...] = ()
 
 
-class Vitals(msgspec.Struct, frozen=True, omit_defaults=True):
+class Vitals(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One reading; a field that was not measured is None. Units are in the names."""
 
     terminal_id: TerminalId

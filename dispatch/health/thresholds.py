@@ -82,13 +82,16 @@ def crossed(reading: Vitals, thresholds: Thresholds = DEFAULTS) -> tuple[str, ..
     """Codes of the limits that a reading crosses, such as `spo2_percent_low`; empty when it is not critical."""
     codes = []
     for name, limits in thresholds.items():
-        value = plausible(reading, name)
+        value = getattr(reading, name)
         if value is None:
             continue
-        if limits.low is not None and value <= limits.low and not (name == "temperature_c" and is_surface(reading)):
-            codes.append(f"{name}_low")
-        elif limits.high is not None and value >= limits.high:
-            codes.append(f"{name}_high")
+        is_low = limits.low is not None and value <= limits.low
+        is_high = limits.high is not None and value >= limits.high
+        if (is_low or is_high) and plausible(reading, name) is not None:
+            if is_low and not (name == "temperature_c" and is_surface(reading)):
+                codes.append(f"{name}_low")
+            elif is_high:
+                codes.append(f"{name}_high")
     return tuple(codes)
 
 

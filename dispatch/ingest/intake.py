@@ -51,7 +51,7 @@ class Received(Struct, frozen=True, gc=False):
     received_at: datetime
 
 
-class Decoded(Struct, frozen=True):
+class Decoded(Struct, frozen=True, gc=False):
     """What one message said."""
 
     message: mqtt.Message | mqtt.Unreadable
@@ -93,18 +93,20 @@ class Intake:
         self._batch_max, self._at_once = batch_max, at_once
         self._queue: deque[Received] = deque()
         self._arrived = asyncio.Event()
+        self._decoded: deque[Decoded] = deque()
+        self._ready = asyncio.Event()
         self._log = logs.get("ingest").bind(lane=lane.value)
         self.counts = IntakeCounts()
 
     @property
     def waiting(self) -> int:
         """Messages received and not yet begun."""
-        return len(self._queue)
+        return len(self._queue) + len(self._decoded)
 
     def receive(self, messages: Sequence[mqtt.Message]) -> None:
         """Take in what arrived together."""
         now = self._clock.now()
-        if len(self._queue) > UNCONFIRMED_MAX:
+        if self.waiting > UNCONFIRMED_MAX:
             certain = [message for message in messages if message.token is not None]
             self.counts.dropped += len(messages) - len(certain)
             messages = certain
@@ -118,22 +120,34 @@ class Intake:
 
     async def run(self) -> None:
         """Work until cancelled. What is under way then is not acknowledged, and comes again."""
+        async with asyncio.TaskGroup() as stages:
+            stages.create_task(self._decode_all())
+            stages.create_task(self._settle_all())
+
+    async def _decode_all(self) -> None:
+        """Slice by slice, while what was decoded before is being made safe."""
+        while True:
+            await self._arrived.wait()
+            count = min(SLICE, len(self._queue))
+            self._decoded.extend([_decoded(self._queue.popleft()) for _ in range(count)])
+            if not self._queue:
+                self._arrived.clear()
+            self._ready.set()
+            await self._clock.sleep(0)
+
+    async def _settle_all(self) -> None:
         room = asyncio.Semaphore(self._at_once)
         async with asyncio.TaskGroup() as under_way:
             while True:
-                await self._arrived.wait()
                 await room.acquire()
-                settling = under_way.create_task(self._settle(await self._next_batch()))
+                await self._ready.wait()
+                settling = under_way.create_task(self._settle(self._next_batch()))
                 settling.add_done_callback(lambda _: room.release())
 
-    async def _next_batch(self) -> list[Decoded]:
-        batch: list[Decoded] = []
-        while self._queue and len(batch) < self._batch_max:
-            batch.append(_decoded(self._queue.popleft()))
-            if len(batch) % SLICE == 0:
-                await self._clock.sleep(0)
-        if not self._queue:
-            self._arrived.clear()
+    def _next_batch(self) -> list[Decoded]:
+        batch = [self._decoded.popleft() for _ in range(min(self._batch_max, len(self._decoded)))]
+        if not self._decoded:
+            self._ready.clear()
         return batch
 
     async def _settle(self, batch: list[Decoded]) -> None:

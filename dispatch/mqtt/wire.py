@@ -88,9 +88,12 @@ class Stream:
     def __init__(self) -> None:
         self._rest = bytearray()
         self._wanted = 0
+        self._is_torn = False
 
     def feed(self, data: bytes) -> list[mqtt5.Packet | Broken | Torn]:
-        """All packets that are complete now, in order. A `Torn` can only be the last."""
+        """All packets that are complete now, in order. A `Torn` can only be the last; after it nothing comes."""
+        if self._is_torn:
+            return []
         if self._rest:
             self._rest += data
             if len(self._rest) < self._wanted:
@@ -118,6 +121,7 @@ class Stream:
                     length_known = packet_length(whole[at:])
                 except ValueError as torn:
                     packets.append(Torn(str(torn)))
+                    self._is_torn = True
                     return end
                 if length_known is None or at + length_known > end:
                     self._wanted = length_known or 0

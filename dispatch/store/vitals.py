@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import asyncpg
 
@@ -33,9 +34,12 @@ COLUMNS = (
 )
 
 
+_row = attrgetter(*COLUMNS)
+
+
 async def add(connection: Connection, readings: Sequence[Vitals]) -> None:
     """Keep readings; a day that has no table yet gets one."""
-    rows = [tuple(getattr(each, name) for name in COLUMNS) for each in readings]
+    rows = [_row(each) for each in readings]
     try:
         await connection.copy_records_to_table("vitals", records=rows, columns=COLUMNS)
     except asyncpg.CheckViolationError:  # no partition for a row

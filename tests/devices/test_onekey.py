@@ -236,6 +236,33 @@ def test_readings_that_measure_nothing_are_refused(payload: object, reason: str)
     assert refused("vitals", payload) == reason
 
 
+ODD_NUMBERS = st.one_of(
+    *(st.just(odd) for odd in (None, True, "72", 0, -0.0, 400, 400.5, 1 << 70, 1e308, float("nan"), float("inf"))),
+    st.integers(-10, 500),
+    st.floats(allow_nan=False),
+)
+SAID = st.fixed_dictionaries(
+    {},
+    optional={
+        "at": st.one_of(
+            st.just(AT),
+            st.sampled_from([None, 7, "?", "2026-03-01T16:29:58", "2026-03-01T16:29:58Z", "1999-12-31T23:59:59+00:00"]),
+            st.sampled_from(["2100-01-01T00:00:00Z", "9999-12-31T23:59:59-10:00", "2026-03-01T16:29:58.1234567+08:00"]),
+            st.datetimes().map(lambda at: at.isoformat() + "+05:30"),
+        ),
+        **dict.fromkeys(onekey.MEASURED, ODD_NUMBERS),
+        "temperature_site": st.one_of(st.sampled_from(["ear", "x" * 40, "\x00", "\ud800", 7, None, ""]), st.text()),
+        "unknown": st.just([1]),
+    },
+)
+
+
+@given(st.one_of(SAID, st.lists(SAID, max_size=2)))
+def test_the_short_way_of_a_proper_reading_gives_what_the_long_one_gives(said: object) -> None:
+    payload = json.dumps(said).encode()
+    assert heard("vitals", payload) == onekey._doubtful_vitals(T1, "onekey/1/xm/t1/vitals", payload, NOW)
+
+
 # --- the rest
 
 

@@ -151,6 +151,22 @@ async def test_batches_under_way_at_once_are_as_many_as_allowed() -> None:
         assert desk.kept == list(range(1, 9))
 
 
+async def test_what_comes_while_a_batch_is_under_way_is_decoded_meanwhile_and_goes_together() -> None:
+    desk = Desk(batch_max=1000)
+    desk.may_go_on.clear()
+    async with desk.running():
+        desk.receive(1)
+        await desk.changed.wait()
+        desk.receive(*range(2, 352))
+        for _ in range(5):  # turns of the loop, one for each slice and a few more
+            await asyncio.sleep(0)
+        assert len(desk.intake._decoded) == desk.intake.waiting == 350
+        desk.may_go_on.set()
+        await desk.until_acknowledged(351)
+        assert desk.batches == [1, 350]
+        assert desk.kept == list(range(1, 352))
+
+
 async def test_what_is_under_way_at_the_end_is_not_acknowledged() -> None:
     desk = Desk()
     desk.may_go_on.clear()
