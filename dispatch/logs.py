@@ -17,7 +17,7 @@ import orjson
 import structlog
 
 Event = MutableMapping[str, Any]
-_now = SimpleNamespace(is_coloured=True, level=logging.NOTSET)
+_set_up = SimpleNamespace(is_coloured=True, level=logging.NOTSET)
 """How `set_up` left it, for `several`."""
 _TELLING = re.compile(r"(?m)(^DETAIL:|^CONTEXT:|invalid input for query argument \$\d+:).*$")
 
@@ -38,7 +38,7 @@ def set_up(level: str = "info", *, coloured: bool | None = None) -> None:
     """Send the technical log to standard error; `coloured` defaults to whether that is a terminal."""
     if coloured is None:
         coloured = sys.stderr.isatty()
-    _now.is_coloured, _now.level = coloured, getattr(logging, level.upper())
+    _set_up.is_coloured, _set_up.level = coloured, getattr(logging, level.upper())
     last = (
         # plain: the prettier formatter prints local variables, and those hold names and addresses
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -54,7 +54,7 @@ def set_up(level: str = "info", *, coloured: bool | None = None) -> None:
             _without_values,
             last,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_now.level),
+        wrapper_class=structlog.make_filtering_bound_logger(_set_up.level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -70,10 +70,10 @@ def several(part: str, happening: str, lines: Iterable[Mapping[str, Any]]) -> No
 
     A flood makes thousands of such lines, and structlog's way costs a call into the kernel each.
     """
-    if _now.is_coloured:
+    if _set_up.is_coloured:
         for facts in lines:
             get(part).info(happening, **facts)
-    elif _now.level <= logging.INFO:
+    elif _set_up.level <= logging.INFO:
         stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "info", {})
         rest = {"part": part, "event": happening, "level": "info", **stamped}
         sys.stderr.write("".join(f"{_as_json({**facts, **rest})}\n" for facts in lines))

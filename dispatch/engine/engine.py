@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
+import asyncpg
 from msgspec.structs import replace
 
 from dispatch import logs
@@ -133,12 +134,19 @@ class Engine:
         self._tell(waiting, done, started_s)
 
     async def _commit_locked(self, waiting: list[Waiting]) -> None:
-        started_s = self._clock.elapsed()
         async with self._one_after_the_other:  # so that what two lines did to one incident is told in its order
-            term = self._term() if any(needs_lease(item) for item, _ in waiting) else None
-            async with self._database.transaction(term) as connection:
-                done = await self._batch(waiting).run(connection)
-            self._tell(waiting, done, started_s)
+            try:
+                await self._commit_once(waiting)
+            except asyncpg.UniqueViolationError:
+                # a new call went in by the short way, which takes no lock, after we had looked: now it is seen
+                await self._commit_once(waiting)
+
+    async def _commit_once(self, waiting: list[Waiting]) -> None:
+        started_s = self._clock.elapsed()
+        term = self._term() if any(needs_lease(item) for item, _ in waiting) else None
+        async with self._database.transaction(term) as connection:
+            done = await self._batch(waiting).run(connection)
+        self._tell(waiting, done, started_s)
 
     def _batch(self, waiting: list[Waiting]) -> Batch:
         return Batch([item for item, _ in waiting], self._clock, self.policies, self.shelf)

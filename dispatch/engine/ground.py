@@ -164,13 +164,18 @@ def care_of(home_id: HomeId) -> SubjectKey:
 async def look_for_new_calls(connection: Connection, alarms: Sequence[Alarm]) -> dict[TerminalId, HomeId]:
     """The homes of those alarms that are new calls and touch nothing that is there already, by their terminal.
 
-    A cancel is none, nor a test, nor one of two from the same home; nothing is locked.
+    A cancel is none, nor a test, nor one of several from the same home. Nothing is locked: whoever acts on it must be
+    stopped by the unique indexes if it is no longer so.
     """
-    plain = [alarm for alarm in alarms if not alarm.cancel_of and not alarm.is_test]
-    homes = await store.homes_of_new_calls(connection, plain) if plain else {}
-    from_terminal = Counter(alarm.terminal_id for alarm in alarms)
-    from_home = Counter(homes.values())
-    return {terminal: home for terminal, home in homes.items() if from_terminal[terminal] == 1 and from_home[home] == 1}
+    looked = await store.look_at_terminals(connection, alarms)
+    entangled = {alarm.terminal_id for alarm in alarms if alarm.cancel_of or alarm.is_test}
+    entangled |= {terminal_id for terminal_id, _, is_entangled in looked if is_entangled}
+    of_home = Counter(home_id for _, home_id, _ in looked)
+    return {
+        terminal_id: home_id
+        for terminal_id, home_id, _ in looked
+        if of_home[home_id] == 1 and terminal_id not in entangled
+    }
 
 
 def home_by_hand(item: OpenByHand) -> HomeId:

@@ -79,7 +79,9 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """What one commit made durable; handed to whoever listens, in commit order. `seconds` is how long it took."""
+    """What one commit made durable; handed to whoever listens, of one incident in commit order. `seconds` is how long
+    it took.
+    """
 
     at: datetime
     parts: Sequence[Part]

@@ -5,6 +5,9 @@ indexes refuse it if somebody else was quicker; then, and for every other alarm,
 
 Two batches may be on the short way at the same time: while PostgreSQL writes the one, the next is looked at and
 decided. What is entangled with anything waits until none is on its way, so that of one home all is seen in its order.
+
+That holds within one process, and one hears the terminals: whoever leads. Should a cancel ever come in through another
+one in the same milliseconds as its alarm, neither would see the other, and the call would go on as if uncancelled.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ class Channel(Protocol):
 class Means:
     """What app.py lends to the channels.
 
-    `publish` sends bytes to an MQTT topic with an expiry in seconds, at once, and is done when the broker has them; it
-    fails with Unreachable once awaited. `name_of`
-    says what people call a worker. `show` brings a worker's open pages up to date and tells whether one was open.
+    `publish` sends bytes to an MQTT topic with an expiry in seconds, at once, and is done when the broker has them;
+    awaited, it may raise Unreachable. `name_of` says what people call a worker. `show` brings a worker's open pages up
+    to date and tells whether one was open.
     """
 
     centre_id: str

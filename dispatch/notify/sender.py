@@ -70,18 +70,18 @@ class Sender:
 
     def post(self, messages: Iterable[OutboxMessage]) -> None:
         """Queue messages behind what their recipients still wait for; one held already is passed over."""
+        idle: dict[Recipient, deque[OutboxMessage]] = {}
         for message in messages:
             if message.id in self._held:
                 continue
             self._held.add(message.id)
             recipient = (message.channel, message.recipient)
-            queue = self._queues.get(recipient)
-            if queue is not None:
-                queue.append(message)
-                continue
-            queue = self._queues[recipient] = deque([message])
-            if self._why_void(message, queue) is None:
-                self._begun[recipient] = self._begin(message)  # at once: whoever else hears of the commit can wait
+            if recipient not in self._queues:
+                idle[recipient] = self._queues[recipient] = deque()
+            self._queues[recipient].append(message)
+        for recipient, queue in idle.items():
+            if self._why_void(queue[0], queue) is None:
+                self._begun[recipient] = self._begin(queue[0])  # at once: whoever else hears of the commit can wait
             task = asyncio.ensure_future(self._serve(recipient))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -48,7 +48,7 @@ class TerminalChannel:
         self._means = means
 
     def send(self, message: OutboxMessage) -> Awaitable[Answer]:
-        """With the broker before this returns; done when it has acknowledged.
+        """Given to the connection before this returns; done when the broker has acknowledged.
 
         The broker keeps it for a sleeping terminal until it expires.
         """

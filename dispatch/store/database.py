@@ -29,6 +29,8 @@ CONNECT_WITHIN_S = 3
 COMMAND_WITHIN_S = 5
 CLOSE_WITHIN_S = 2
 
+PLAN_KEPT_S = 60
+"""A prepared statement is prepared anew after so long, and planned for the tables as they have become."""
 SERVER_SETTINGS = {
     "application_name": "onekey-dispatch",
     "TimeZone": "UTC",
@@ -41,7 +43,7 @@ SERVER_SETTINGS = {
 PLANNED_ONCE = {
     # What is asked all day goes from keys to rows by an index whatever the values are (tests/store/test_plans.py), so
     # planning it anew, which takes as long as doing it, finds nothing better. Without sequential scans, since what is
-    # planned while a table is small is kept until the next ANALYZE, however much it has grown by then.
+    # planned while a table is small is kept for a while (`PLAN_KEPT_S`), however much it grows meanwhile.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
 }
@@ -102,6 +104,7 @@ class Database:
                 command_timeout=COMMAND_WITHIN_S,
                 reset=_nothing_to_reset,
                 max_inactive_connection_lifetime=600,
+                max_cached_statement_lifetime=PLAN_KEPT_S,
                 server_settings=self._settings,
             )
             await self._pool

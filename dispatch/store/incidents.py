@@ -60,15 +60,14 @@ async def lock_homes_of_terminals(
     return {row["terminal_id"]: row["home_id"] for row in rows}
 
 
-async def homes_of_new_calls(connection: Connection, alarms: Sequence[Alarm]) -> dict[TerminalId, HomeId]:
-    """The home of each registered terminal whose home has no open call and whose alarm was never heard of.
-
-    Nothing is locked: whoever acts on it must be stopped by the unique indexes if it is no longer so.
+async def look_at_terminals(connection: Connection, alarms: Sequence[Alarm]) -> list[tuple[TerminalId, HomeId, bool]]:
+    """Of each alarm of a registered terminal that terminal, its home, and whether that home has an open call or the
+    alarm's id was heard of before. Nothing is locked.
     """
     rows = await connection.fetch(
         SQL["look_at_terminals"], [each.terminal_id for each in alarms], [each.alarm_id for each in alarms]
     )
-    return {row["terminal_id"]: row["home_id"] for row in rows if not row["is_entangled"]}
+    return [(row["terminal_id"], row["home_id"], row["is_entangled"]) for row in rows]
 
 
 async def add_homes(connection: Connection, homes: Sequence[tuple[HomeId, str, float | None, float | None]]) -> None:

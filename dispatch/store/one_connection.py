@@ -52,6 +52,7 @@ class OneConnection(Database):
                 timeout=database.CONNECT_WITHIN_S,
                 command_timeout=database.COMMAND_WITHIN_S,
                 server_settings=self._settings,
+                max_cached_statement_lifetime=database.PLAN_KEPT_S,
             )
         return self._kept
 

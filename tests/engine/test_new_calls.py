@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from dispatch.clock import limit
+from dispatch.clock import VirtualClock, limit
 from dispatch.engine import Engine, Happen, new_calls
+from dispatch.engine.ground import Ground
 from dispatch.incident import events as ev
-from dispatch.model import Alarm, HomeId, Key, TerminalId
+from dispatch.incident.policy import Policies
+from dispatch.model import Alarm, HomeId, Key, Origin, TerminalId
 from dispatch.store.database import Connection, Database
 from dispatch.store.one_connection import OneConnection
 
@@ -91,6 +93,89 @@ async def test_who_was_quicker_is_seen_by_the_other_way(
     [repeat] = await alarms(engine, press("T2", "a1"))
     assert repeat.is_repeat
     assert await fetch(database, "SELECT count(*) FROM incident_log WHERE code = 'opened'") == [2]
+
+
+@pytest.fixture
+async def hung_twice(database: Database) -> None:
+    """T3 hangs in H1 as well."""
+    await fetch(database, "INSERT INTO terminal (terminal_id) VALUES ('T3')")
+    await fetch(database, "INSERT INTO terminal_home VALUES ('T3', 'H1', NULL, '2026-01-01', NULL)")
+
+
+@pytest.mark.usefixtures("hung_twice")
+async def test_presses_of_one_home_are_taken_in_their_order_whichever_way_is_open_to_each(
+    engine: Engine, database: Database
+) -> None:
+    [first] = await alarms(engine, press("T3", "a1"))
+    await do(engine, Happen(opened(first), ev.Closed("op", "false_alarm")))
+    await alarms(engine, press("T3", "a1", key=Key.FALL), press("T1", "b1", key=Key.SERVICE))
+    assert await fetch(database, "SELECT terminal_id FROM alarm ORDER BY row_id") == ["T3", "T3", "T1"]
+    assert await fetch(database, "SELECT kind FROM incident ORDER BY number") == ["sos", "fall"]
+
+
+def once_locked(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Awaitable[object]]) -> None:
+    """Have something happen when a batch has locked and read all it decides on: once."""
+    lock = Ground.lock
+    happened: list[object] = []
+
+    async def slow(ground: Ground, connection: Connection) -> None:
+        await lock(ground, connection)
+        if not happened:
+            happened.append(None)
+            await meanwhile()
+
+    monkeypatch.setattr(Ground, "lock", slow)
+
+
+async def test_a_call_by_hand_beside_a_press_of_that_home_is_the_same_call(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = asyncio.ensure_future(engine.run())
+    once_locked(monkeypatch, lambda: engine.raise_alarms([press("T1")]))
+    async with limit(WITHIN_S):
+        by_hand = await engine.open_by_hand("op", Key.SOS, home_id=HomeId("H1"))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert by_hand.ignored == "already_open"
+    assert by_hand.incident is not None
+    assert by_hand.incident.origin is Origin.TERMINAL
+
+
+@pytest.mark.usefixtures("hung_twice")
+async def test_an_alarm_under_locks_beside_a_new_call_of_another_process_joins_it_and_is_not_parked(
+    engine: Engine, database: Database, clock: VirtualClock, policies: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first] = await alarms(engine, press("T1", "a1"))
+    await do(engine, Happen(opened(first), ev.Closed("op", "false_alarm")))
+    other = Engine(database, clock, policies)
+    once_locked(monkeypatch, lambda: alarms(other, press("T3", "x1")))
+    await alarms(engine, press("T1", "a1", key=Key.FALL))
+    assert await fetch(database, "SELECT terminal_id, kind FROM alarm ORDER BY row_id") == [
+        ("T1", "sos"),
+        ("T3", "sos"),
+        ("T1", "fall"),
+    ]
+    assert await fetch(database, "SELECT alarms FROM incident ORDER BY number") == [1, 2]
+    assert await fetch(database, "SELECT count(*) FROM parked") == [0]
+
+
+async def test_two_processes_opening_calls_of_the_same_homes_in_opposite_orders_wait_in_no_circle(
+    engine: Engine, database: Database, clock: VirtualClock, policies: Policies
+) -> None:
+    """Each row takes a moment to go in: written in the order of arrival, each would hold what the other waits for."""
+    other = Engine(database, VirtualClock(clock.now(), seed=2), policies)
+    await fetch(
+        database,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END $$",
+    )
+    await fetch(database, "CREATE TRIGGER slow AFTER INSERT ON incident FOR EACH ROW EXECUTE FUNCTION slow()")
+    there = [press("T1", "x"), press("T2", "x")]
+    back = [press("T2", "y"), press("T1", "y")]
+    async with limit(WITHIN_S):
+        await asyncio.gather(alarms(engine, *there), alarms(other, *back))
+    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    assert await fetch(database, deadlocks) == [0]
+    assert await fetch(database, "SELECT alarms FROM incident") == [2, 2]
 
 
 async def test_the_turn_of_the_log_is_not_held_while_waiting_for_somebody_elses_row(

@@ -145,6 +145,15 @@ async def test_what_was_begun_and_never_heard_of_again_stays_in_the_outbox(offic
     assert office.wire.sent == ["t1:1", "t1:1"], "at least once"
 
 
+async def test_an_offer_taken_back_in_the_same_commit_is_not_sent(office: Office) -> None:
+    await office.sender.catch_up()
+    offer_id = AssignmentId(office.clock.new_id())
+    offer = office.message("w1", 1, "offer", offer_id=offer_id)
+    await office.commit(offer, office.message("w1", 2, "withdraw", offer_id=offer_id))
+    assert office.wire.sent == ["w1:2"]
+    assert await office.states() == [("void", "withdrawn"), ("sent", None)]
+
+
 async def test_a_channel_that_raises_before_it_waits_is_asked_again(office: Office) -> None:
     office.wire = EagerWire()
 

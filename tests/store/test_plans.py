@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from dispatch.store.database import statements
+from dispatch.store.database import PLANNED_ONCE, statements
 from dispatch.store.partitions import Parted, make_parts
 from simulator.servers import PostgresServer
 
@@ -79,6 +79,7 @@ LATE = START + timedelta(days=365)
 HOT: dict[str, tuple[Any, ...]] = {
     "incidents.lock_homes_of_terminals": (["T1", "T2"],),
     "incidents.lock_homes": (["H1", "H2"],),
+    "incidents.look_at_terminals": (["T1", "T2"], ["a1", "a9"]),
     "incidents.alarms_like": (["T1", "T2"], ["a1", "a2"]),
     "incidents.lock_incidents": (["care"], ["home"], ["H100"], SOME),
     "incidents.read_incidents": (SOME,),
@@ -128,6 +129,16 @@ async def filled(postgres: PostgresServer, template: str) -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def connection(filled: str) -> AsyncIterator[asyncpg.Connection[Any]]:
     connection = await asyncpg.connect(filled, timeout=10, server_settings={"jit": "off"})
+    yield connection
+    await connection.close(timeout=5)
+
+
+@pytest_asyncio.fixture
+async def empty_town(dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """Nobody lives here yet, and no statistics are made by themselves."""
+    connection = await asyncpg.connect(dsn, timeout=10, server_settings={"jit": "off"})
+    for table in sorted(GROWING):
+        await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     yield connection
     await connection.close(timeout=5)
 
@@ -211,6 +222,21 @@ async def test_summing_up_reads_no_table_of_readings_whole(
         statement = await connection.prepare(f"EXPLAIN (FORMAT JSON) {hot(name)}")
         explained = await statement.fetchval(*values)
         assert "Seq Scan" not in {how for table, how in scans(explained).items() if "2026" in table}, explained
+
+
+async def test_the_look_at_a_new_call_goes_by_an_index_though_planned_when_there_was_nothing(
+    empty_town: asyncpg.Connection[Any],
+) -> None:
+    """A service that runs while the register is imported keeps its plans for a minute; a press is worth no minute."""
+    for name, value in PLANNED_ONCE.items():
+        await empty_town.execute(f"SET {name} = {value}")
+    await empty_town.execute(f"PREPARE look AS {hot('incidents.look_at_terminals')}")
+    await empty_town.fetch("EXECUTE look (ARRAY['T1'], ARRAY['a1'])")
+    await empty_town.execute(TOWN + CALLS)
+    [top] = json.loads(await empty_town.fetchval("EXPLAIN (FORMAT JSON) EXECUTE look (NULL, NULL)"))
+    looked_up = [node for node in nodes(top["Plan"]) if node.get("Index Name")]
+    assert len(looked_up) >= 4
+    assert all("Index Cond" in node for node in looked_up), looked_up
 
 
 async def test_reading_whole_is_noticed(connection: asyncpg.Connection[Any]) -> None:

@@ -17,7 +17,10 @@ SELECT said.terminal_id, hung.home_id, coalesce(
     false
 ) AS is_entangled
 FROM unnest($1::text[], $2::text[]) AS said (terminal_id, alarm_id)
-JOIN terminal_home AS hung ON hung.terminal_id = said.terminal_id AND hung.until IS NULL
+-- one at a time, so that a plan made while the table was empty still goes by its index
+CROSS JOIN LATERAL (
+    SELECT home_id FROM terminal_home WHERE terminal_id = said.terminal_id AND until IS NULL LIMIT 1
+) AS hung
 
 -- add_homes: homes made up for terminals nobody registered, and for calls opened by hand at an address
 INSERT INTO home (home_id, address, lat, lon, is_known)
