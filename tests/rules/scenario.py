@@ -125,6 +125,7 @@ class Scenario:
     def _keep(self, before: Incident | None, after: Incident, effects: tuple[Effect, ...]) -> None:
         broken = violations(before, after)
         assert not broken, broken
+        assert (due_at(after) is None) == (due_event(after) is None)
         self.incident = after
         self.effects.extend(effects)
 
