@@ -7,12 +7,14 @@ same database: the same tables, constraints, indexes and triggers.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from dispatch.clock import Clock
 
@@ -58,11 +60,20 @@ async def read_rows(dsn: str) -> Rows:
     finally:
         await connection.close(timeout=5)
     ids = [row["incident_id"] for row in tables["incident"]]
-    batches = []
-    for at in range(0, len(ids), BATCH):
-        wanted = set(ids[at : at + BATCH])
-        batches.append([(table, *_columns(table, rows, wanted, inserts[table])) for table, rows in tables.items()])
+    of_call = {table: _by_call(rows) for table, rows in tables.items()}
+    calls = [ids[at : at + BATCH] for at in range(0, len(ids), BATCH)]
+    batches = [
+        [(table, *_columns(table, _of(some, rows), inserts[table])) for table, rows in of_call.items()]
+        for some in calls
+    ]
     return Rows(policies, batches, len(ids))
+
+
+def _by_call(rows: Sequence[asyncpg.Record]) -> dict[UUID, list[asyncpg.Record]]:
+    found: dict[UUID, list[asyncpg.Record]] = defaultdict(list)
+    for row in rows:
+        found[row["incident_id"]].append(row)
+    return found
 
 
 async def _insert(connection: asyncpg.Connection[Any], table: str) -> tuple[list[str], str]:
@@ -79,13 +90,14 @@ async def _insert(connection: asyncpg.Connection[Any], table: str) -> tuple[list
     return list(columns), f"INSERT INTO {table} ({names}) SELECT {names} FROM unnest({values}) AS new ({names})"
 
 
-def _columns(
-    table: str, rows: Sequence[asyncpg.Record], wanted: set[Any], insert: tuple[list[str], str]
-) -> tuple[str, list[list[Any]]]:
+def _of(calls: Sequence[UUID], rows: dict[UUID, list[asyncpg.Record]]) -> list[asyncpg.Record]:
+    return [row for call in calls for row in rows[call]]
+
+
+def _columns(table: str, rows: Sequence[asyncpg.Record], insert: tuple[list[str], str]) -> tuple[str, list[list[Any]]]:
     names, statement = insert
     put_back = AS_OPENED.get(table, {})
-    mine = [row for row in rows if row["incident_id"] in wanted]
-    return statement, [[put_back.get(name, row[name]) for row in mine] for name in names]
+    return statement, [[put_back.get(name, row[name]) for row in rows] for name in names]
 
 
 async def write_rows(dsn: str, rows: Rows, clock: Clock) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
@@ -122,7 +123,7 @@ class Stream:
     async def publish(
         self, what: str, centre_id: str, terminals: int, count: int, rate_per_s: float = 0.0, mark: str = ""
     ) -> dict[str, Any]:
-        """Publish `count` readings (`vitals`) or presses (`alarm`); returns when the broker has confirmed them all.
+        """Publish `count` readings (`vitals`) or presses (`sos`, `family`); returns when the broker has confirmed all.
 
         A `rate_per_s` of 0 is as fast as the broker takes them. `began_s` and `confirmed_s` are elapsed seconds.
         """
@@ -144,8 +145,8 @@ class Stream:
 
     def _prepare(self, what: str, centre_id: str, terminals: int, count: int, mark: str) -> None:
         now, publishers = self._clock.now(), self._publishers
-        topics = [f"onekey/1/{centre_id}/{terminal_id(n)}/{what}" for n in range(terminals)]
-        make = {"vitals": reading, "alarm": press}[what]
+        topic, make = SAYS[what]
+        topics = [f"onekey/1/{centre_id}/{terminal_id(n)}/{topic}" for n in range(terminals)]
         for publisher in publishers:
             publisher.done.clear()
         for n in range(count):
@@ -188,9 +189,17 @@ def reading(n: int, now: datetime, _mark: str) -> dict[str, Any]:
     return said
 
 
-def press(n: int, now: datetime, mark: str) -> dict[str, Any]:
-    """The n-th press of a red key."""
-    return {"id": f"{mark}-{n}", "at": now.isoformat(), "key": "sos", "battery": 87}
+def press(n: int, now: datetime, mark: str, key: str = "sos") -> dict[str, Any]:
+    """The n-th press of a key."""
+    return {"id": f"{mark}-{n}", "at": now.isoformat(), "key": key, "battery": 87}
+
+
+SAYS: dict[str, tuple[str, Callable[[int, datetime, str], dict[str, Any]]]] = {
+    "vitals": ("vitals", reading),
+    "sos": ("alarm", press),
+    "family": ("alarm", partial(press, key="family")),
+}
+"""On which topic something is said, and how."""
 
 
 if __name__ == "__main__":

@@ -9,42 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
+from io import BytesIO
 
 import asyncpg
 
 from dispatch.model import ElderId, TerminalId, Vitals
 from dispatch.store.database import Connection, statements
 from dispatch.store.partitions import Parted, make_parts
+from dispatch.store.vitals_bytes import COLUMNS, as_copied
 
 SQL = statements("vitals")
 TABLE = Parted("vitals")
 
-COLUMNS = (
-    "terminal_id",
-    "happened_at",
-    "received_at",
-    "heart_rate_bpm",
-    "spo2_percent",
-    "systolic_mmhg",
-    "diastolic_mmhg",
-    "temperature_c",
-    "temperature_site",
-    "respiration_per_min",
-)
-
-
-_row = attrgetter(*COLUMNS)
-
 
 async def add(connection: Connection, readings: Sequence[Vitals]) -> None:
     """Keep readings; a day that has no table yet gets one."""
-    rows = [_row(each) for each in readings]
+    rows = as_copied(readings)
     try:
-        await connection.copy_records_to_table("vitals", records=rows, columns=COLUMNS)
+        await _copy(connection, rows)
     except asyncpg.CheckViolationError:  # no partition for a row
         await make_parts(connection, TABLE, {each.received_at.astimezone(UTC).date() for each in readings})
-        await connection.copy_records_to_table("vitals", records=rows, columns=COLUMNS)
+        await _copy(connection, rows)
+
+
+async def _copy(connection: Connection, rows: bytes) -> None:
+    await connection.copy_to_table("vitals", source=BytesIO(rows), columns=COLUMNS, format="binary")
 
 
 async def of_terminals(

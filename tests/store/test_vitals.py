@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dispatch.clock import VirtualClock
 from dispatch.model import TerminalId, Vitals
@@ -51,6 +52,35 @@ async def test_readings_come_back_as_they_went_in(database: Database) -> None:
     assert [tuple(row.values()) for row in rows] == [
         ("t1", NOW, NOW, 71.5, None, None, None, pytest.approx(36.6), "ear", None)
     ] * 2
+
+
+FULL = Vitals(TerminalId("终端-1"), NOW, NOW, 0.0, 97.5, 118, 71, 36.6, "腕", 14)
+SPARSE = [
+    replace(FULL, **{name: None}) for name in FULL.__struct_fields__ if name not in {"terminal_id", "received_at"}
+]
+ODD_TIMES = [
+    replace(FULL, happened_at=at)
+    for at in (
+        datetime(1999, 12, 31, 23, 59, 59, 999999, UTC),
+        datetime(2099, 12, 31, 23, 59, 59, 999999, UTC),
+        datetime(2026, 3, 1, 20, 0, 0, 1, timezone(timedelta(hours=8))),
+    )
+]
+
+
+@pytest.mark.parametrize("told", [FULL, *SPARSE, *ODD_TIMES], ids=str)
+async def test_whatever_a_reading_has_or_lacks_it_comes_back_as_it_was(database: Database, told: Vitals) -> None:
+    await keeper(database).prepare()
+    async with database.connection() as connection:
+        await vitals.add(connection, [FULL, told, replace(told, received_at=NOW + timedelta(microseconds=1))])
+        rows = await connection.fetch("SELECT * FROM vitals ORDER BY ctid")
+    first, second, third = (Vitals(**row) for row in rows)
+    near = pytest.approx(36.6, abs=1e-5)
+    assert first.temperature_c == near
+    assert replace(first, temperature_c=36.6) == FULL
+    assert second == replace(told, temperature_c=second.temperature_c)
+    assert second.temperature_c == (None if told.temperature_c is None else near)
+    assert third == replace(second, received_at=NOW + timedelta(microseconds=1))
 
 
 async def test_a_day_that_nobody_made_is_made_when_it_is_needed(database: Database) -> None:
