@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import uvloop
 
+from benchmarks import board as board_bench
+from benchmarks import fleet as fleet_bench
+from benchmarks import importing as import_bench
 from benchmarks import press as press_bench
+from benchmarks import restart as restart_bench
 from benchmarks import route as route_bench
 from benchmarks import surge as surge_bench
 from benchmarks import vitals as vitals_bench
@@ -64,6 +68,47 @@ def vitals(
 ) -> None:
     """Readings at full speed until they are stored, beside Mosquitto's C client only receiving them."""
     _run(vitals_bench.measure(vitals_bench.Plan(1000, readings, rounds, publishers), SystemClock()))
+
+
+@app.command()
+def board(
+    *,
+    viewers: Annotated[int, typer.Option(min=2, help="How many look.")] = 800,
+    rounds: Annotated[int, typer.Option(min=1, help="How often at the best rate; the medians are told.")] = 5,
+) -> None:
+    """What viewers of one board are told and how soon, beside npm's `ws` sending each the same."""
+    _run(board_bench.measure(board_bench.Plan(viewers, rounds=rounds), SystemClock()))
+
+
+@app.command()
+def fleet(
+    *,
+    terminals: Annotated[int | None, typer.Option(min=1, help="How many connect; else as many as may.")] = None,
+    registered: Annotated[int, typer.Option(min=1, help="How many are registered.")] = 400_000,
+) -> None:
+    """Every terminal loses its connection at once and comes back; what the service takes for a whole city."""
+    _run(fleet_bench.measure(fleet_bench.Plan(terminals, registered), SystemClock()))
+
+
+@app.command()
+def restart(
+    *,
+    registered: Annotated[int, typer.Option(min=1, help="How many terminals are registered.")] = 400_000,
+    calls: Annotated[int, typer.Option(min=1, help="How many calls are open.")] = 20_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the medians are told.")] = 5,
+) -> None:
+    """Killed on a busy day: until the first overdue clock is fired, and the first new press stored."""
+    _run(restart_bench.measure(restart_bench.Plan(registered, calls, rounds), SystemClock()))
+
+
+@app.command("import")
+def import_(
+    *,
+    elders: Annotated[int, typer.Option(min=1, help="How many elders, each in a home with a terminal.")] = 400_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the medians are told.")] = 5,
+) -> None:
+    """A city's register from CSV files, beside raw COPY of the same rows."""
+    _run(import_bench.measure(import_bench.Plan(elders, rounds), SystemClock()))
 
 
 def _run(measuring: Coroutine[Any, Any, dict[str, Any]]) -> None:

@@ -75,15 +75,18 @@ class Load:
             "refused": self._phones.refused if self._phones else 0,
         }
 
-    async def press_at_once(self, mark: str, within_s: float) -> dict[str, Any]:
-        """Press every terminal in the same moment; returns when all are stored, or the time is over."""
+    async def press_at_once(
+        self, mark: str, within_s: float, first: int = 0, count: int | None = None
+    ) -> dict[str, Any]:
+        """Press every terminal (or some) in the same moment; returns when all are stored, or the time is over."""
         now = self._clock.now()
-        packets = [each.packet(f"{mark}-{n}", now) for n, each in enumerate(self._terminals)]
+        terminals = self._terminals[first : None if count is None else first + count]
+        packets = [each.packet(f"{mark}-{n}", now) for n, each in enumerate(terminals)]
         for n in range(len(packets)):
             self._expect("stored", f"{mark}-{n}")
         settle()
         began_s = self._clock.elapsed()
-        for terminal, packet in zip(self._terminals, packets, strict=True):
+        for terminal, packet in zip(terminals, packets, strict=True):
             terminal.write(packet)
         written_s = self._clock.elapsed()
         await self._all_done(within_s)

@@ -67,10 +67,10 @@ async def load_process(module: str = "benchmarks.load") -> AsyncIterator[LoadPro
             await process.wait()
 
 
-def allow_open_files(connections: int) -> None:
-    """Lift our limit on open files, which the programs we start inherit.
+def allow_open_files(connections: int) -> int:
+    """Lift our limit on open files, which the programs we start inherit; returns how many connections that allows.
 
-    Raises Refused (`too_few_files`) if one of them could not hold so many connections.
+    Raises Refused (`too_few_files`) if one of them could not hold so many as asked for.
     """
     import resource  # noqa: PLC0415 - not on every system
 
@@ -85,6 +85,7 @@ def allow_open_files(connections: int) -> None:
         raise Refused(
             "too_few_files", allowed=allowed, needed=connections + FILES_SPARE, remedy=f"ulimit -n {FILES_WANTED}"
         )
+    return allowed - FILES_SPARE
 
 
 def cpu_s(pid: int) -> float | None:
@@ -94,6 +95,16 @@ def cpu_s(pid: int) -> float | None:
     except OSError:
         return None
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(pid: int) -> dict[str, float | None]:
+    """Megabytes (10⁶) of a process in memory, now (`rss_mb`) and at most so far (`rss_max_mb`)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {"rss_mb": None, "rss_max_mb": None}
+    kib = {line.partition(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("VmRSS", "VmHWM"))}
+    return {"rss_mb": round(kib["VmRSS"] * 1024 / 1e6, 1), "rss_max_mb": round(kib["VmHWM"] * 1024 / 1e6, 1)}
 
 
 def database_cpu_s(pid: int) -> float | None:

@@ -39,22 +39,28 @@ def token_of(n: int) -> str:
     return f"measured-{n:05}"
 
 
-def _place(n: int) -> tuple[float, float]:
+def station_id(n: int) -> str:
+    """The id of the station that the n-th home, worker or station belongs to."""
+    return f"s{n % STATIONS:03}"
+
+
+def place_of(n: int) -> tuple[float, float]:
+    """Latitude and longitude (WGS-84 degrees) of the n-th home or station, spread evenly over a city."""
     return SOUTH + SPAN_DEG * (n * GOLDEN % 1), WEST + SPAN_DEG * (n * PLASTIC % 1)
 
 
 def _rows(terminals: int, workers: int, now: datetime) -> dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]]:
     """Each table's columns and rows, in the order in which tables refer to one another."""
     homes = range(terminals)
-    station = [f"s{n % STATIONS:03}" for n in range(max(terminals, workers, STATIONS))]
+    station = [station_id(n) for n in range(max(terminals, workers, STATIONS))]
     return {
         "station": (
             ("station_id", "name", "lat", "lon"),
-            [(station[n], station[n], *_place(n)) for n in range(STATIONS)],
+            [(station[n], station[n], *place_of(n)) for n in range(STATIONS)],
         ),
         "home": (
             ("home_id", "address", "lat", "lon", "access", "station_id"),
-            [(home_of(n), home_of(n), *_place(n), f'{{"floor": {n % 18 + 1}}}', station[n]) for n in homes],
+            [(home_of(n), home_of(n), *place_of(n), f'{{"floor": {n % 18 + 1}}}', station[n]) for n in homes],
         ),
         "elder": (("elder_id", "name", "birth_year"), [(f"e{n:06}", f"elder {n}", 1930 + n % 25) for n in homes]),
         "resident": (("home_id", "elder_id", "since"), [(home_of(n), f"e{n:06}", SINCE) for n in homes]),

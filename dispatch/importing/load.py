@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 
 from dispatch.errors import BadInput
-from dispatch.importing.columns import KINDS, FileKind, Header, Row
+from dispatch.importing.columns import KINDS, FileKind
+from dispatch.importing.rows import Header, Repeats
 from dispatch.importing.source import Record, Text, examine, records
-from dispatch.store.register import NOUNS, Register, Rejected, open_register
+from dispatch.store.nouns import NOUNS
+from dispatch.store.register import Register, Rejected, open_register
 
-CHUNK_ROWS = 5_000
-ACCESS = {
-    "floor": "floor",
-    "has_lift": "has_lift",
-    "door_code": "door_code",
-    "key_safe": "key_safe",
-    "access_note": "note",
-}
-"""Columns of a home's access, and what they are called in what is stored."""
-
+BLOCK_ROWS = 1_000
+CHUNK_ROWS = 10_000
 Progress = Callable[[Path, int, int], None]
 """Told the file, the lines read and merged so far, and how many that will be at the end (each line counts twice)."""
 
@@ -59,7 +53,8 @@ async def import_files(
 ) -> Report:
     """Bring files in, in the order in which they refer to each other; `today` is when people who moved, moved.
 
-    A dry run reads and checks everything and writes nothing. Raises Unreachable if the database is away.
+    A dry run reads and checks everything and writes nothing. Raises Unreachable if the database is away, Refused
+    (`another_import_runs`) while another import is under way.
     """
     report = Report()
     files: list[tuple[FileKind, Text]] = []
@@ -71,7 +66,7 @@ async def import_files(
     files.sort(key=lambda each: KINDS.index(each[0]))
     if not files:
         return report
-    async with open_register(dsn) as register:
+    async with open_register(dsn, dry_run=dry_run) as register:
         for kind, text in files:
             await _File(register, kind, text, report, progress).bring_in(today, dry_run=dry_run)
     report.bad.sort(key=lambda each: (str(each.path), each.line or 0))
@@ -96,9 +91,9 @@ class _File:
         try:
             header = self._header(next(rows, None))
         except BadInput as problem:
-            self._bad(1, problem.code, problem.params)
+            self._bad(1, problem)
             return
-        await self._register.clear(self._kind.name)
+        await self._register.clear()
         await self._stage(header, rows)
         for rejected in await self._register.check(self._kind.name):
             self._reject(rejected)
@@ -106,8 +101,7 @@ class _File:
         if dry_run:
             await self._register.remember(self._kind.name)
         else:
-            async for line in self._register.merge(self._kind.name, header.names, today):
-                self._tell(self._text.lines + line)
+            await self._register.merge(self._kind.name, header.names, today, self._tell_merged)
         self._tell(2 * self._text.lines)
 
     def _header(self, record: Record | None) -> Header:
@@ -118,14 +112,18 @@ class _File:
         return Header(self._kind, record.cells)
 
     async def _stage(self, header: Header, rows: Iterator[Record]) -> None:
+        repeats, columns = Repeats(self._kind), NOUNS[self._kind.name].columns
         chunk: list[tuple[Any, ...]] = []
-        columns = NOUNS[self._kind.name].columns
-        for record in rows:
-            row = self._row(header, record)
-            if row is not None:
-                chunk.append(_staged(row, columns))
+        # an empty row is what Excel leaves below a table
+        filled = (record for record in rows if record.problem or any(map(str.strip, record.cells)))
+        while records_ := list(islice(filled, BLOCK_ROWS)):
+            for block in header.blocks(records_, self._bad):
+                repeated = repeats.among(block)
+                for line, problem in repeated.items():
+                    self._bad(line, problem)
+                chunk += [row for row in block.staged(columns) if row[0] not in repeated]
             if len(chunk) >= CHUNK_ROWS:
-                await self._copy(chunk, record.line)
+                await self._copy(chunk, records_[-1].line)
                 chunk = []
         if chunk:
             await self._copy(chunk, self._text.lines)
@@ -135,36 +133,18 @@ class _File:
         self._staged += len(chunk)
         self._tell(line)
 
-    def _row(self, header: Header, record: Record) -> Row | None:
-        if record.problem:
-            self._bad(record.line, record.problem, {})
-            return None
-        if not any(cell.strip() for cell in record.cells):
-            return None  # what Excel leaves below a table
-        try:
-            return header.row(record.line, record.cells)
-        except BadInput as problem:
-            self._bad(record.line, problem.code, problem.params)
-            return None
-
     def _reject(self, rejected: Rejected) -> None:
         facts: dict[str, Any] = {"column": rejected.name, "cell": rejected.cell}
         if rejected.first_line is not None:
             facts["first_line"] = rejected.first_line
-        self._bad(rejected.line, rejected.code, facts)
+        self._bad(rejected.line, BadInput(rejected.code, **facts))
         self._staged -= 1
 
-    def _bad(self, line: int, code: str, facts: dict[str, Any]) -> None:
-        self._report.bad.append(Bad(self._text.path, line, code, facts))
+    def _bad(self, line: int, problem: BadInput) -> None:
+        self._report.bad.append(Bad(self._text.path, line, problem.code, problem.params))
+
+    def _tell_merged(self, line: int) -> None:
+        self._tell(self._text.lines + min(line, self._text.lines))
 
     def _tell(self, lines: int) -> None:
         self._progress(self._text.path, lines, 2 * self._text.lines)
-
-
-def _staged(row: Row, columns: tuple[str, ...]) -> tuple[Any, ...]:
-    """The row as it is staged: a home's access becomes one JSON object of the columns that the file has."""
-    values = row.values
-    if "access" in columns:
-        access = {key: values[name] for name, key in ACCESS.items() if name in values}
-        values["access"] = orjson.dumps(access).decode()
-    return (row.line, *map(values.get, columns))

@@ -1,31 +1,47 @@
 """The register's rows from files into the database: staged by COPY, checked against what is known, merged in slices.
 
-Rows wait in temporary tables of one connection. A slice is one short transaction, so that a large import never holds a
-home's row while somebody presses a key there; merging the same rows again changes nothing, so an import that broke off
-is simply done again.
+Rows wait in temporary tables, half of the homes on each of two connections (a *lane*), so that a server with two cores
+uses both. A slice is one short transaction, so that a large import never holds a home's row while somebody presses a
+key there; merging the same rows again changes nothing, so an import that broke off is simply done again.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
+from zlib import crc32
 
 import asyncpg
 import msgspec
 
-from dispatch.errors import Unreachable
+from dispatch.errors import Refused, Unreachable
 from dispatch.store.database import AWAY, CLOSE_WITHIN_S, CONNECT_WITHIN_S, away, statements
+from dispatch.store.nouns import NOUNS
 
 SQL = statements("register")
+T = TypeVar("T")
 
-SLICE_LINES = 5_000
-"""Some 200 ms: the longest a press at a home being imported may have to wait."""
+LANES = 2
+SLICE_LINES = 10_000
+"""Some 5,000 rows of each lane, 200 ms: the longest a press at a home being imported may have to wait."""
 
 TRIES = 5
 STATEMENT_WITHIN_S = 120
 LOCKED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
+ONE_IMPORT = 7205759403793
+"""The advisory lock of the import under way: who has moved is found out once for a file."""
+
+SESSION = {
+    "application_name": "onekey-import",
+    "TimeZone": "UTC",
+    "lock_timeout": "2000",
+    "jit": "off",
+    "work_mem": "64MB",  # a city's ids fit, so nothing is sorted or joined by way of the disk
+    "temp_buffers": "64MB",
+}
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -38,111 +54,51 @@ class Rejected(msgspec.Struct, frozen=True):
     first_line: int | None
 
 
-class Noun(msgspec.Struct, frozen=True):
-    """How one kind of file goes in.
-
-    `checks` take out rows that do not fit. Then, slice by slice: `homes_first` merges the homes of elders, `merges` are
-    told the columns that the file has, `moves` what day it is. `brings` is what a dry run remembers.
-    """
-
-    columns: tuple[str, ...]
-    checks: tuple[str, ...]
-    brings: tuple[str, ...] = ()
-    homes_first: bool = False
-    merges: tuple[str, ...] = ()
-    moves: tuple[str, ...] = ()
-
-
-NOUNS = {
-    "stations": Noun(
-        ("station_id", "name", "lat", "lon", "phone", "organisation", "district"),
-        checks=("repeated_stations",),
-        brings=("bring_stations",),
-        merges=("merge_stations",),
-    ),
-    "elders": Noun(
-        (
-            *("elder_id", "name", "birth_year", "phone", "risks", "note", "thresholds"),
-            *("home_id", "address", "lat", "lon", "access", "station_id"),
-        ),
-        checks=("repeated_elders", "stationless_elders", "contradicting_elders"),
-        brings=("bring_elders", "bring_homes"),
-        homes_first=True,
-        merges=("merge_elders",),
-        moves=("leave_homes", "enter_homes"),
-    ),
-    "terminals": Noun(
-        ("terminal_id", "home_id", "kind", "elder_id", "phone"),
-        checks=("repeated_terminals", "homeless_terminals", "elderless_terminals"),
-        merges=("merge_terminals",),
-        moves=("take_down", "hang_up"),
-    ),
-    "workers": Noun(
-        ("worker_id", "name", "station_id", "travel", "phone", "skills"),
-        checks=("repeated_workers", "stationless_workers"),
-        merges=("merge_workers",),
-    ),
-    "contacts": Noun(
-        ("home_id", "rank", "name", "relation", "phone", "has_key"),
-        checks=("repeated_contacts", "homeless_contacts"),
-        merges=("merge_contacts",),
-    ),
-}
-
-
-class Register:
-    """A connection with the staging tables. Get one with `open_register`; one import at a time uses it."""
+class _Lane:
+    """One connection with staging tables of its own."""
 
     def __init__(self, connection: asyncpg.Connection[Any]) -> None:
         self._connection = connection
 
-    async def clear(self, kind: str) -> None:
-        """Make ready for the rows of another file."""
-        await self._connection.execute(f"TRUNCATE staged_{kind}, staged_homes")
+    async def do(self, *names: str) -> None:
+        for name in names:
+            await self._connection.execute(SQL[name])
+
+    async def lock(self) -> None:
+        if not await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", ONE_IMPORT):
+            raise Refused("another_import_runs")
+
+    async def unlock(self) -> None:
+        await self._connection.execute("SELECT pg_advisory_unlock($1)", ONE_IMPORT)
 
     async def stage(self, kind: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Add rows: the line, then a value for each of the kind's columns."""
-        await self._connection.copy_records_to_table(
-            f"staged_{kind}", records=rows, columns=("line", *NOUNS[kind].columns)
-        )
+        columns = ("line", *NOUNS[kind].columns)
+        await self._connection.copy_records_to_table(f"staged_{kind}", records=rows, columns=columns)
 
     async def check(self, kind: str) -> list[Rejected]:
-        """Take out the rows that do not fit what is known, and say why."""
         noun = NOUNS[kind]
         await self._connection.execute(f"ANALYZE staged_{kind}")
         rejected = [Rejected(**row) for name in noun.checks for row in await self._connection.fetch(SQL[name])]
-        if noun.homes_first:
-            await self._connection.execute(SQL["gather_homes"])
-            await self._connection.execute("ANALYZE staged_homes")
+        await self.do(*noun.gathers)
         return rejected
 
-    async def remember(self, kind: str) -> None:
-        """For a dry run: what later files may refer to, though it is not merged."""
-        for name in NOUNS[kind].brings:
-            await self._connection.execute(SQL[name])
-
-    async def merge(self, kind: str, present: Iterable[str], today: date) -> AsyncIterator[int]:
-        """Put the staged rows into the register and yield the line reached after each slice.
-
-        `present` are the columns that the file has; the others stay as they are. Raises Unreachable.
-        """
-        noun, columns = NOUNS[kind], list(present)
+    async def merge(self, kind: str, facts: dict[str, Any], reached: Callable[[int], None]) -> None:
+        noun = NOUNS[kind]
+        await self.do(*noun.settles)
+        await self._connection.execute("ANALYZE staged_homes, entering, leaving, giving")
         if noun.homes_first:
-            async for _ in self._slices("staged_homes", [(SQL["merge_homes"], columns)]):
-                pass
-        steps: list[tuple[str, Any]] = [(SQL[name], columns) for name in noun.merges]
-        steps += [(SQL[name], today) for name in noun.moves]
-        if kind == "terminals" and "elder_id" in columns:
-            steps.append((SQL["give_terminals"], None))
-        async for line in self._slices(f"staged_{kind}", steps):
-            yield line
+            await self._slices("staged_homes", [_step("merge_homes", ("columns",), facts)], lambda _: None)
+        steps = [_step(name, told, facts) for name, told in noun.steps]
+        await self._slices(f"staged_{kind}", steps, reached)
 
-    async def _slices(self, table: str, steps: Sequence[tuple[str, Any]]) -> AsyncIterator[int]:
+    async def _slices(
+        self, table: str, steps: Sequence[tuple[str, tuple[Any, ...]]], reached: Callable[[int], None]
+    ) -> None:
         last = await self._connection.fetchval(f"SELECT coalesce(max(line), 0) FROM {table}")  # noqa: S608 - our table
         for start in range(0, last + 1, SLICE_LINES):
             end = start + SLICE_LINES
-            await self._commit([(statement, (start, end, fact)) for statement, fact in steps])
-            yield min(end, last)
+            await self._commit([(statement, (start, end, *facts)) for statement, facts in steps])
+            reached(end)
 
     async def _commit(self, steps: list[tuple[str, tuple[Any, ...]]]) -> None:
         """One slice in one transaction; again from its start if others held the rows."""
@@ -158,21 +114,93 @@ class Register:
                 return
 
 
-@asynccontextmanager
-async def open_register(dsn: str) -> AsyncIterator[Register]:
-    """A register ready for staging. Raises Unreachable if the database is or goes away."""
-    settings = {"application_name": "onekey-import", "TimeZone": "UTC", "lock_timeout": "2000"}
-    try:
-        connection = await asyncpg.connect(
-            dsn, timeout=CONNECT_WITHIN_S, command_timeout=STATEMENT_WITHIN_S, server_settings=settings
+def _step(name: str, told: tuple[str, ...], facts: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    return SQL[name], tuple(facts[each] for each in told)
+
+
+class Register:
+    """The lanes together. Get one with `open_register`; one import at a time uses it."""
+
+    def __init__(self, lanes: Sequence[_Lane]) -> None:
+        self._lanes = lanes
+
+    async def clear(self) -> None:
+        """Make ready for the rows of another file."""
+        await _all(lane.do("clear") for lane in self._lanes)
+
+    async def stage(self, kind: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows: the line, then a value for each of the kind's columns. Rows of one home go into one lane."""
+        if len(self._lanes) == 1:
+            await self._lanes[0].stage(kind, rows)
+            return
+        at = 1 + NOUNS[kind].lane_column
+        parts: list[list[tuple[Any, ...]]] = [[] for _ in self._lanes]
+        for row in rows:
+            parts[crc32(row[at].encode()) % len(parts)].append(row)
+        await _all(lane.stage(kind, part) for lane, part in zip(self._lanes, parts, strict=True))
+
+    async def check(self, kind: str) -> list[Rejected]:
+        """Take out the rows that do not fit what is known, and say why."""
+        return [each for found in await _all(lane.check(kind) for lane in self._lanes) for each in found]
+
+    async def remember(self, kind: str) -> None:
+        """For a dry run: what later files may refer to, though it is not merged."""
+        await _all(lane.do(*NOUNS[kind].brings) for lane in self._lanes)
+
+    async def merge(self, kind: str, present: Iterable[str], today: date, reached: Callable[[int], None]) -> None:
+        """Put the staged rows into the register; `reached` is told the line that every lane has reached.
+
+        `present` are the columns that the file has; the others stay as they are. Raises Unreachable.
+        """
+        facts, at = {"columns": list(present), "today": today}, [0] * len(self._lanes)
+
+        def reach(lane: int, line: int) -> None:
+            at[lane] = line
+            reached(min(at))
+
+        await _all(
+            lane.merge(kind, facts, lambda line, n=n: reach(n, line))  # type: ignore[misc]
+            for n, lane in enumerate(self._lanes)
         )
-    except AWAY as error:
-        raise away(error) from error
+        await self._lanes[0].do("analyse")
+
+
+async def _all(works: Iterable[Awaitable[T]]) -> list[T]:
+    """Let all come to their end, so that no connection is closed under one; then raise the first error, if any."""
+    ended = await asyncio.gather(*works, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in ended if not isinstance(each, BaseException)]
+
+
+@asynccontextmanager
+async def open_register(dsn: str, *, dry_run: bool = False) -> AsyncIterator[Register]:
+    """A register ready for staging; a dry run has one lane, whose rows see all that the run would bring.
+
+    Raises Unreachable if the database is or goes away, Refused (`another_import_runs`) unless it is a dry run.
+    """
+    async with AsyncExitStack() as open_lanes:
+        try:
+            lanes = [await open_lanes.enter_async_context(_lane(dsn)) for _ in range(1 if dry_run else LANES)]
+            if not dry_run:
+                await lanes[0].lock()
+            yield Register(lanes)
+            if not dry_run:
+                await lanes[0].unlock()
+        except AWAY as error:
+            raise away(error) from error
+
+
+@asynccontextmanager
+async def _lane(dsn: str) -> AsyncIterator[_Lane]:
+    connection = await asyncpg.connect(
+        dsn, timeout=CONNECT_WITHIN_S, command_timeout=STATEMENT_WITHIN_S, server_settings=SESSION
+    )
     try:
-        await connection.execute(SQL["stage"])
-        yield Register(connection)
-    except AWAY as error:
-        raise away(error) from error
+        lane = _Lane(connection)
+        await lane.do("stage")
+        yield lane
     finally:
         await _close(connection)
 

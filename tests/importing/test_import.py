@@ -11,7 +11,8 @@ import pytest
 
 from dispatch.errors import BadInput
 from dispatch.importing import Report, import_files
-from dispatch.importing.columns import KINDS, Header
+from dispatch.importing.columns import KINDS
+from dispatch.importing.rows import Header
 from dispatch.importing.source import Text, examine, records, records_of
 
 TODAY = date(2026, 3, 1)

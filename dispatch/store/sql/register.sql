@@ -7,7 +7,8 @@ CREATE TEMP TABLE staged_elders (
     home_id text, address text, lat float8, lon float8, access text, station_id text
 );
 CREATE TEMP TABLE staged_homes (
-    line int PRIMARY KEY, home_id text, address text, lat float8, lon float8, access text, station_id text
+    line int PRIMARY KEY, home_id text, address text, lat float8, lon float8, access text, station_id text,
+    is_new boolean
 );
 CREATE TEMP TABLE staged_terminals (line int PRIMARY KEY, terminal_id text, home_id text, kind text, elder_id text, phone text);
 CREATE TEMP TABLE staged_workers (
@@ -16,37 +17,16 @@ CREATE TEMP TABLE staged_workers (
 CREATE TEMP TABLE staged_contacts (
     line int PRIMARY KEY, home_id text, rank int, name text, relation text, phone text, has_key boolean
 );
+-- who enters a home (an elder, or a terminal and perhaps whose it is), who leaves one, and whose a terminal becomes
+CREATE TEMP TABLE entering (line int PRIMARY KEY, id text, home_id text, elder_id text);
+CREATE TEMP TABLE leaving (line int, id text, home_id text, since date);
+CREATE INDEX leaving_line ON leaving (line);
+CREATE TEMP TABLE giving (line int PRIMARY KEY, id text, home_id text, since date, elder_id text);
 CREATE TEMP TABLE brought (noun text, id text, PRIMARY KEY (noun, id))
 
--- repeated_stations: an id that stands on an earlier line already
-DELETE FROM staged_stations AS later
-USING (SELECT line, min(line) OVER (PARTITION BY station_id) AS first FROM staged_stations) AS seen
-WHERE later.line = seen.line AND seen.first < seen.line
-RETURNING later.line, 'repeated' AS code, 'station_id' AS name, later.station_id AS cell, seen.first AS first_line
-
--- repeated_elders: an id that stands on an earlier line already
-DELETE FROM staged_elders AS later
-USING (SELECT line, min(line) OVER (PARTITION BY elder_id) AS first FROM staged_elders) AS seen
-WHERE later.line = seen.line AND seen.first < seen.line
-RETURNING later.line, 'repeated' AS code, 'elder_id' AS name, later.elder_id AS cell, seen.first AS first_line
-
--- repeated_terminals: an id that stands on an earlier line already
-DELETE FROM staged_terminals AS later
-USING (SELECT line, min(line) OVER (PARTITION BY terminal_id) AS first FROM staged_terminals) AS seen
-WHERE later.line = seen.line AND seen.first < seen.line
-RETURNING later.line, 'repeated' AS code, 'terminal_id' AS name, later.terminal_id AS cell, seen.first AS first_line
-
--- repeated_workers: an id that stands on an earlier line already
-DELETE FROM staged_workers AS later
-USING (SELECT line, min(line) OVER (PARTITION BY worker_id) AS first FROM staged_workers) AS seen
-WHERE later.line = seen.line AND seen.first < seen.line
-RETURNING later.line, 'repeated' AS code, 'worker_id' AS name, later.worker_id AS cell, seen.first AS first_line
-
--- repeated_contacts: a rank of a home that stands on an earlier line already
-DELETE FROM staged_contacts AS later
-USING (SELECT line, min(line) OVER (PARTITION BY home_id, rank) AS first FROM staged_contacts) AS seen
-WHERE later.line = seen.line AND seen.first < seen.line
-RETURNING later.line, 'repeated' AS code, 'rank' AS name, later.rank::text AS cell, seen.first AS first_line
+-- clear: ready for another file
+TRUNCATE staged_stations, staged_elders, staged_homes, staged_terminals, staged_workers, staged_contacts,
+    entering, leaving, giving
 
 -- stationless_elders: a station nobody knows
 DELETE FROM staged_elders AS row
@@ -96,8 +76,44 @@ RETURNING row.line, 'unknown_elder' AS code, 'elder_id' AS name, row.elder_id AS
 
 -- gather_homes: the homes of an elders' file, each as its first row says
 INSERT INTO staged_homes
-SELECT DISTINCT ON (home_id) line, home_id, address, lat, lon, access, station_id
-FROM staged_elders ORDER BY home_id, line
+SELECT DISTINCT ON (home_id) line, home_id, row.address, row.lat, row.lon, row.access, row.station_id,
+    home.home_id IS NULL
+FROM staged_elders AS row LEFT JOIN home USING (home_id) ORDER BY home_id, line
+
+-- gather_entering_elders: elders who do not live yet where their row says
+INSERT INTO entering
+SELECT row.line, row.elder_id, row.home_id, NULL
+FROM staged_elders AS row
+LEFT JOIN resident AS now ON now.elder_id = row.elder_id AND now.home_id = row.home_id AND now.until IS NULL
+WHERE now.elder_id IS NULL
+
+-- gather_leaving_elders: elders who live elsewhere
+INSERT INTO leaving
+SELECT row.line, now.elder_id, now.home_id, now.since
+FROM staged_elders AS row
+JOIN resident AS now ON now.elder_id = row.elder_id AND now.home_id <> row.home_id AND now.until IS NULL
+
+-- gather_entering_terminals: terminals that do not hang yet where their row says
+INSERT INTO entering
+SELECT row.line, row.terminal_id, row.home_id, row.elder_id
+FROM staged_terminals AS row
+LEFT JOIN terminal_home AS hung
+    ON hung.terminal_id = row.terminal_id AND hung.home_id = row.home_id AND hung.until IS NULL
+WHERE hung.terminal_id IS NULL
+
+-- gather_leaving_terminals: terminals that hang elsewhere
+INSERT INTO leaving
+SELECT row.line, hung.terminal_id, hung.home_id, hung.since
+FROM staged_terminals AS row
+JOIN terminal_home AS hung
+    ON hung.terminal_id = row.terminal_id AND hung.home_id <> row.home_id AND hung.until IS NULL
+
+-- gather_giving: terminals that stay where they hang and become somebody else's
+INSERT INTO giving
+SELECT row.line, hung.terminal_id, hung.home_id, hung.since, row.elder_id
+FROM staged_terminals AS row
+JOIN terminal_home AS hung ON hung.terminal_id = row.terminal_id AND hung.home_id = row.home_id AND hung.until IS NULL
+WHERE hung.elder_id IS DISTINCT FROM row.elder_id
 
 -- bring_stations: ids that later files of this run may refer to
 INSERT INTO brought SELECT DISTINCT 'station', station_id FROM staged_stations ON CONFLICT DO NOTHING
@@ -122,11 +138,9 @@ ON CONFLICT (station_id) DO UPDATE SET
 
 -- merge_homes: lines $1 up to $2; a column that is not among $3 stays as it is
 INSERT INTO home AS known (home_id, address, lat, lon, access, station_id, is_known)
-SELECT home_id, coalesce(new.address, ''), new.lat, new.lon,
-    CASE WHEN old.home_id IS NULL THEN jsonb_strip_nulls(new.access::jsonb) ELSE new.access::jsonb END,
-    new.station_id, true
-FROM staged_homes AS new LEFT JOIN home AS old USING (home_id)
-WHERE line >= $1 AND line < $2 ORDER BY home_id
+SELECT home_id, coalesce(address, ''), lat, lon,
+    CASE WHEN is_new THEN jsonb_strip_nulls(access::jsonb) ELSE access::jsonb END, station_id, true
+FROM staged_homes WHERE line >= $1 AND line < $2 ORDER BY home_id
 ON CONFLICT (home_id) DO UPDATE SET
     address = CASE WHEN 'address' = ANY ($3::text[]) THEN excluded.address ELSE known.address END,
     lat = CASE WHEN 'lat' = ANY ($3) THEN excluded.lat ELSE known.lat END,
@@ -148,18 +162,14 @@ ON CONFLICT (elder_id) DO UPDATE SET
     thresholds = CASE WHEN 'thresholds' = ANY ($3) THEN excluded.thresholds ELSE known.thresholds END
 
 -- leave_homes: elders of lines $1 up to $2 that lived elsewhere until today ($3)
-UPDATE resident SET until = greatest($3::date, since)
-FROM staged_elders AS row
+UPDATE resident SET until = greatest($3::date, resident.since)
+FROM leaving AS row
 WHERE row.line >= $1 AND row.line < $2
-    AND resident.elder_id = row.elder_id AND resident.home_id <> row.home_id AND resident.until IS NULL
+    AND resident.home_id = row.home_id AND resident.elder_id = row.id AND resident.since = row.since
 
--- enter_homes: elders of lines $1 up to $2 live there from today ($3), unless they did already
+-- enter_homes: elders of lines $1 up to $2 live there from today ($3)
 INSERT INTO resident (home_id, elder_id, since)
-SELECT home_id, elder_id, $3::date FROM staged_elders AS row
-WHERE line >= $1 AND line < $2 AND NOT EXISTS (
-    SELECT FROM resident AS now
-    WHERE now.elder_id = row.elder_id AND now.home_id = row.home_id AND now.until IS NULL
-)
+SELECT home_id, id, $3::date FROM entering WHERE line >= $1 AND line < $2 ORDER BY home_id, id
 ON CONFLICT (home_id, elder_id, since) DO UPDATE SET until = NULL
 
 -- merge_terminals: lines $1 up to $2; a column that is not among $3 stays as it is
@@ -171,23 +181,23 @@ ON CONFLICT (terminal_id) DO UPDATE SET
     phone = CASE WHEN 'phone' = ANY ($3) THEN excluded.phone ELSE known.phone END
 
 -- take_down: terminals of lines $1 up to $2 that hung elsewhere until today ($3)
-UPDATE terminal_home AS hung SET until = greatest($3::date, since)
-FROM staged_terminals AS row
+UPDATE terminal_home AS hung SET until = greatest($3::date, hung.since)
+FROM leaving AS row
 WHERE row.line >= $1 AND row.line < $2
-    AND hung.terminal_id = row.terminal_id AND hung.home_id <> row.home_id AND hung.until IS NULL
+    AND hung.terminal_id = row.id AND hung.home_id = row.home_id AND hung.since = row.since
 
--- hang_up: terminals of lines $1 up to $2 hang there from today ($3), unless they did already
-INSERT INTO terminal_home (terminal_id, home_id, elder_id, since)
-SELECT terminal_id, home_id, elder_id, $3::date FROM staged_terminals AS row
-WHERE line >= $1 AND line < $2
-    AND NOT EXISTS (SELECT FROM terminal_home AS hung WHERE hung.terminal_id = row.terminal_id AND hung.until IS NULL)
-ON CONFLICT (terminal_id, home_id, since) DO UPDATE SET until = NULL
+-- hang_up: terminals of lines $1 up to $2 hang there from today ($3); a column that is not among $4 stays as it is
+INSERT INTO terminal_home AS hung (terminal_id, home_id, elder_id, since)
+SELECT id, home_id, elder_id, $3::date FROM entering WHERE line >= $1 AND line < $2 ORDER BY id
+ON CONFLICT (terminal_id, home_id, since) DO UPDATE SET
+    until = NULL,
+    elder_id = CASE WHEN 'elder_id' = ANY ($4::text[]) THEN excluded.elder_id ELSE hung.elder_id END
 
--- give_terminals: whose the terminals of lines $1 up to $2 are ($3 is not used)
+-- give: whose the terminals of lines $1 up to $2 are that stay; a column that is not among $3 stays as it is
 UPDATE terminal_home AS hung SET elder_id = row.elder_id
-FROM staged_terminals AS row
-WHERE row.line >= $1 AND row.line < $2 AND hung.terminal_id = row.terminal_id AND hung.until IS NULL
-    AND hung.elder_id IS DISTINCT FROM row.elder_id AND $3::text IS NULL
+FROM giving AS row
+WHERE row.line >= $1 AND row.line < $2 AND 'elder_id' = ANY ($3::text[])
+    AND hung.terminal_id = row.id AND hung.home_id = row.home_id AND hung.since = row.since
 
 -- merge_workers: lines $1 up to $2; a column that is not among $3 stays as it is, and so do duty and place
 INSERT INTO worker AS known (worker_id, name, station_id, travel, phone, skills)
@@ -209,3 +219,6 @@ ON CONFLICT (home_id, rank) DO UPDATE SET
     phone = excluded.phone,
     relation = CASE WHEN 'relation' = ANY ($3::text[]) THEN excluded.relation ELSE known.relation END,
     has_key = CASE WHEN 'has_key' = ANY ($3) THEN excluded.has_key ELSE known.has_key END
+
+-- analyse: a service that runs meanwhile plans for the register as it has become, and not in a minute
+ANALYZE station, home, elder, resident, contact, terminal, terminal_home, worker

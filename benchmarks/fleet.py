@@ -1,0 +1,160 @@
+"""`fleet`: as many connected terminals as the machine takes; the broker dies, all come back, and no press is lost.
+
+400,000 terminals are registered. The broker is killed as by a power cut, so that it has forgotten every session of the
+last seconds, and started again after a moment; terminals wait a part of 8 s drawn by chance, then of 16 s. Some press
+just before, some while it is down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from benchmarks.figures import circumstances, median, percentile
+from benchmarks.processes import LoadProcess, Meter, allow_open_files, load_process, memory_mb
+from benchmarks.stand import Service, Stand, stand
+
+if TYPE_CHECKING:
+    from dispatch.clock import Clock
+
+TERMINALS_LEAST = 10_000
+CONNECTS_PER_S = 1_500.0
+CONNECTED_WITHIN_S = 120.0
+BACK_WITHIN_S = 90.0
+DOWN_S = 3.0
+BACK_AIM_MAX_S = 30.0
+MEMORY_AIM_MAX_MB = 300.0
+READY_AIM_MAX_S = 4.0
+STANDING = """SELECT count(DISTINCT alarm_id) AS stored, count(*) AS rows, count(DISTINCT incident_id) AS incidents,
+    (SELECT count(*) FROM incident WHERE origin = 'terminal') AS opened FROM alarm"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`terminals` connect (None: as many as open files allow); `registered` are known; `presses` before, and while
+    down; the start is measured `starts` times.
+    """
+
+    terminals: int | None = None
+    registered: int = 400_000
+    presses: int = 300
+    starts: int = 5
+    workers: int = 3_900
+
+
+async def measure(plan: Plan, clock: Clock) -> dict[str, Any]:
+    """Run the whole measurement. Raises Refused or Unreachable."""
+    terminals = plan.terminals or min(plan.registered, allow_open_files(TERMINALS_LEAST))
+    allow_open_files(terminals)
+    async with stand(clock) as on, load_process("benchmarks.fleet_load") as load:
+        await on.make_template(plan.registered, plan.workers)
+        async with on.database("fleet") as dsn:
+            starts_s = [await _start_s(on, dsn) for _ in range(plan.starts - 1)]
+            began_s = clock.elapsed()
+            async with on.service(dsn) as service:
+                starts_s.append(clock.elapsed() - began_s)
+                memory = {"at_start": memory_mb(service.child.pid)}
+                figures = await _storm(plan, on, load, service, terminals)
+                memory["at_end"] = memory_mb(service.child.pid)
+            figures["standing"] = await _standing(dsn)
+    return _result(plan, terminals, starts_s, memory, figures) | circumstances(clock)
+
+
+async def _start_s(on: Stand, dsn: str) -> float:
+    """Seconds from the start of the service's process until it says that it is ready."""
+    began_s = on.clock.elapsed()
+    async with on.service(dsn):
+        return on.clock.elapsed() - began_s
+
+
+async def _storm(plan: Plan, on: Stand, load: LoadProcess, service: Service, terminals: int) -> dict[str, Any]:
+    connected = await load.ask(
+        "connect", port=on.broker.port, terminals=terminals, per_s=CONNECTS_PER_S, within_s=CONNECTED_WITHIN_S
+    )
+    meter = Meter(service.child.pid, on.postgres.pid, on.postgres.pid, load)
+    await load.ask("forget")
+    await load.ask("press", mark="before", first=0, count=plan.presses)
+    on.broker.kill9()
+    down_s = on.clock.elapsed()
+    await on.clock.sleep(DOWN_S / 2)
+    pressed = await load.ask("press", mark="down", first=plan.presses, count=plan.presses)
+    await on.clock.sleep(DOWN_S / 2)
+    await on.broker.start()
+    up_s = on.clock.elapsed()
+    back = await load.ask("until_back", since_s=up_s, within_s=BACK_WITHIN_S)
+    used = meter.read()
+    del used["broker_cpu_s"]  # of two processes: the one that was killed, and its successor
+    return {
+        "connected": connected,
+        "back": back,
+        "lost_when_pressed": pressed["lost"],
+        "down_s": up_s - down_s,
+        "used": used,
+    }
+
+
+async def _standing(dsn: str) -> dict[str, int]:
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        row = await connection.fetchrow(STANDING)
+    finally:
+        await connection.close(timeout=5)
+    assert row is not None
+    return dict(row)
+
+
+def _result(
+    plan: Plan, terminals: int, starts_s: list[float], memory: dict[str, Any], figures: dict[str, Any]
+) -> dict[str, Any]:
+    back, standing, presses = figures["back"], figures["standing"], 2 * plan.presses
+    all_back_s = max(back["back_after_s"], default=None)
+    ready_s, rss_mb = median(starts_s), memory["at_end"]["rss_max_mb"]
+    is_whole = back["lost"] == back["back"] == terminals and back["stored"] == presses
+    is_once = standing == {"stored": presses, "rows": presses, "incidents": presses, "opened": presses}
+    return {
+        "name": "fleet",
+        "registered": plan.registered,
+        "connected": figures["connected"]["connected"],
+        "connecting_took_s": round(figures["connected"]["took_s"], 1),
+        "broker_down_s": round(figures["down_s"], 2),
+        **_of_return(back),
+        "presses": presses,
+        "presses_while_down": plan.presses,
+        "connections_lost_when_pressed": figures["lost_when_pressed"],
+        "alarm_rows": standing["rows"],
+        "incidents": standing["opened"],
+        "ready_after_start_s": ready_s,
+        "ready_after_start_by_round_s": [round(each, 2) for each in starts_s],
+        "rss_at_start_mb": memory["at_start"]["rss_mb"],
+        "rss_at_end_mb": memory["at_end"]["rss_mb"],
+        "rss_max_mb": rss_mb,
+        **figures["used"],
+        "unit": "s until all are back",
+        "ours": all_back_s and round(all_back_s, 1),
+        "peer": None,
+        "ratio": None,
+        "aim": f"all back within {BACK_AIM_MAX_S:.0f} s, every press in exactly one incident; at most "
+        f"{MEMORY_AIM_MAX_MB:.0f} MB, ready within {READY_AIM_MAX_S:.0f} s",
+        "met": is_whole
+        and is_once
+        and terminals >= TERMINALS_LEAST
+        and all_back_s is not None
+        and all_back_s <= BACK_AIM_MAX_S
+        and rss_mb is not None
+        and rss_mb <= MEMORY_AIM_MAX_MB
+        and ready_s <= READY_AIM_MAX_S,
+    }
+
+
+def _of_return(back: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "lost": back["lost"],
+        "back": back["back"],
+        "back_p50_s": back["back_after_s"] and round(percentile(back["back_after_s"], 0.5), 1),
+        "failed_tries": back["failures"],
+        "presses_stored": back["stored"],
+        "stored_p50_s": back["stored_after_s"] and round(percentile(back["stored_after_s"], 0.5), 1),
+        "stored_max_s": back["stored_after_s"] and round(max(back["stored_after_s"]), 1),
+    }
