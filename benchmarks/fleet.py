@@ -123,7 +123,6 @@ def _result(
         "presses": presses,
         "presses_while_down": plan.presses,
         "connections_lost_when_pressed": figures["lost_when_pressed"],
-        "alarm_rows": standing["rows"],
         "incidents": standing["opened"],
         "ready_after_start_s": ready_s,
         "ready_after_start_by_round_s": [round(each, 2) for each in starts_s],
