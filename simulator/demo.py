@@ -21,7 +21,6 @@ from simulator.happenings import Weather
 from simulator.live import LiveTown
 from simulator.live_client import LiveClient
 from simulator.live_run import PASSWORD, Run, cast_of, play_and_count, report, say
-from simulator.past import remember
 from simulator.people import BRISK, UNHURRIED
 from simulator.servers.mosquitto import UNPACKED
 from simulator.stage import CHECKOUT, Plan, Stage, build_up, until_ended
@@ -127,14 +126,12 @@ async def _watched(options: Options) -> int:
     kept_in = DATA / "demo"
     kept_in.mkdir(parents=True, exist_ok=True)
     policy = POLICIES / "demo.toml"
-    plan = Plan(town, policy, kept_in, kept_in, fresh=options.fresh, http_port=options.http_port)
+    plan = Plan(town, policy, kept_in, kept_in, fresh=options.fresh, http_port=options.http_port, has_past=True)
     async with AsyncExitStack() as stack:
         say("starting PostgreSQL, Mosquitto, the service and the town; Ctrl-C ends all of it")
         stage = await build_up(plan, clock, stack)
         (kept_in / "reach.json").write_text(json.dumps(asdict(stage.reach)))
         played = played_by_visitor(town)
-        if stage.new_rows:
-            await remember(stage.dsn, town, clock)
         today = clock.now().microsecond  # the town is the seed's, what happens is new each time
         run = Run(town, stage.reach, stage.dsn, today, 0)
         cast = await cast_of(run, clock, terminals=CONNECTED, habits=UNHURRIED, weather=QUIET, left_out=played)

@@ -20,6 +20,7 @@ import asyncpg
 from dispatch.errors import Unreachable
 from dispatch.store.database import migrate
 from simulator.loading import load
+from simulator.past import remember
 from simulator.reach import Reach
 from simulator.servers import MosquittoServer, PostgresServer
 from simulator.servers.child import Child
@@ -37,7 +38,10 @@ ANSWERS_WITHIN_S = 2.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What to build up. `kept_in` None is a place that is removed at the end; `fresh` wipes a kept one first."""
+    """What to build up. `kept_in` None is a place that is removed at the end; `fresh` wipes a kept one first.
+
+    `has_past`: a new town's frail people have been measured for a month.
+    """
 
     town: Town
     policy_file: Path
@@ -45,6 +49,7 @@ class Plan:
     kept_in: Path | None = None
     fresh: bool = False
     http_port: int | None = None
+    has_past: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ async def build_up(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Stage:
     dsn = await _database(postgres, f"town_{plan.town.seed}")
     await migrate(dsn)
     new_rows = await load(plan.town, dsn)
+    if plan.has_past and new_rows:
+        await remember(dsn, plan.town, clock)  # before anybody sums up what there is
     port = choose_http_port(plan.http_port)
     reach = Reach(mqtt_port=broker.port, http_url=f"http://127.0.0.1:{port}", centre_id=CENTRE)
     service = _start_service(plan, reach, dsn, port)

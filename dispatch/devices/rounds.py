@@ -29,7 +29,10 @@ from dispatch.store import hours, rounds, vitals
 from dispatch.store.database import Connection, Database
 from dispatch.store.rounds import Heard
 
-FIRST_AFTER_S = 30.0
+LOOK_AGAIN_S = 10.0
+SUMMED_BEHIND = timedelta(hours=2)
+"""What was heard longer ago must have been summed up before anybody goes round; after an outage that takes a while."""
+
 ROUND_S = 3600.0
 HOMES_AT_ONCE = 200
 PAUSE_S_MAX = 5.0
@@ -56,8 +59,8 @@ class Rounds:
 
     async def run(self) -> None:
         """Go round until cancelled."""
-        await self._clock.sleep(FIRST_AFTER_S)  # hours that ended meanwhile are summed up first
         while True:
+            await self._until_summed()
             began_s = self._clock.elapsed()
             try:
                 await self.round()
@@ -65,7 +68,17 @@ class Rounds:
                 log.warning("rounds_wait", **error.params)
                 await self._clock.sleep(RETRY_AFTER_S)
             else:
-                await self._clock.sleep(max(0.0, began_s + ROUND_S - self._clock.elapsed()))
+                await self._clock.sleep(max(LOOK_AGAIN_S, began_s + ROUND_S - self._clock.elapsed()))
+
+    async def _until_summed(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK_AGAIN_S)
+            try:
+                async with self._database.connection() as connection:
+                    if await rounds.is_summed(connection, self._clock.now() - SUMMED_BEHIND):
+                        return
+            except Unreachable as error:
+                log.warning("rounds_wait", **error.params)
 
     async def round(self) -> None:
         """Look at every home once, spread over most of an hour. Raises Unreachable."""

@@ -16,6 +16,11 @@ SQL = statements("rounds")
 HALF_AN_HOUR = timedelta(minutes=30)
 
 
+async def is_summed(connection: Connection, until: datetime) -> bool:
+    """Whether everything that was received before then has been summed up."""
+    return bool(await connection.fetchval(SQL["is_summed"], until))
+
+
 async def count_homes(connection: Connection) -> int:
     """How many homes there are to look after."""
     return int(await connection.fetchval(SQL["count_homes"]))

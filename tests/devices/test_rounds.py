@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from dispatch.devices.listening import Listening
 from dispatch.devices.rounds import Rounds
 from dispatch.engine import RaiseByService
 from dispatch.health.silence import Span
-from dispatch.model import TerminalId, Vitals
+from dispatch.model import Key, TerminalId, Vitals
 from dispatch.store import rounds, vitals
 from dispatch.store.database import Database
 from dispatch.store.hours import Hours
@@ -73,6 +74,12 @@ class House:
 
         await Rounds(self.database, VirtualClock(at), submit, "UTC").round()
         return [(each.kind.value, each.subject.id, tuple(each.facts["flaws"])) for each in called]
+
+    async def database_answers(self) -> None:
+        """Give whoever asked the database before a turn: it answers one of us after the other."""
+        for _ in range(20):
+            async with self.database.connection() as connection:
+                await connection.fetchval("SELECT 1")
 
     async def called(self, kind: str, closed_at: datetime | None) -> None:
         state, due_at, outcome = ("closed", None, "assisted") if closed_at else ("waiting", NOON, None)
@@ -155,3 +162,24 @@ async def test_we_note_when_we_listen_and_a_gap_is_a_gap(database: Database) -> 
     async with database.connection() as connection:
         spans = sorted(await rounds.listened(connection, NOON))
     assert spans == [Span(NOON, NOON + 2 * MINUTE), Span(NOON + 4 * MINUTE, NOON + 5 * MINUTE)]
+
+
+async def test_nobody_goes_round_before_what_was_heard_is_summed_up(house: House) -> None:
+    called, is_called = [], asyncio.Event()
+
+    async def submit(item: RaiseByService) -> None:
+        called.append(item.kind)
+        is_called.set()
+
+    clock = VirtualClock(NOON + 22 * HOUR)
+    going = asyncio.create_task(Rounds(house.database, clock, submit, "UTC").run())
+    for _ in range(3):
+        await clock.advance(10)
+        await house.database_answers()
+    assert called == []
+    await Hours(house.database, clock).step()
+    while not is_called.is_set():
+        await clock.advance(10)
+        await house.database_answers()
+    going.cancel()
+    assert called[0] is Key.NO_ACTIVITY

@@ -1,3 +1,6 @@
+-- is_summed: whether what was received before $1 has been summed up
+SELECT coalesce((SELECT until_at >= $1 FROM summed_up), false)
+
 -- count_homes: how many homes there are to look after
 SELECT count(*) FROM home WHERE is_known
 
