@@ -17,6 +17,7 @@ from benchmarks import restart as restart_bench
 from benchmarks import route as route_bench
 from benchmarks import surge as surge_bench
 from benchmarks import vitals as vitals_bench
+from benchmarks.board_room import Plan as BoardPlan
 from dispatch import logs
 from dispatch.clock import SystemClock
 from dispatch.errors import DispatchError
@@ -77,7 +78,7 @@ def board(
     rounds: Annotated[int, typer.Option(min=1, help="How often at the best rate; the medians are told.")] = 5,
 ) -> None:
     """What viewers of one board are told and how soon, beside npm's `ws` sending each the same."""
-    _run(board_bench.measure(board_bench.Plan(viewers, rounds=rounds), SystemClock()))
+    _run(board_bench.measure(BoardPlan(viewers, rounds=rounds), SystemClock()))
 
 
 @app.command()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import gc
+import socket
 import statistics
 from typing import Any
 
@@ -19,6 +20,7 @@ from dispatch.clock import SystemClock, limit
 
 OPENING_AT_ONCE = 16
 OPENED_WITHIN_S = 20.0
+SMALL_BUFFER_BYTES = 65_536
 
 
 class BoardLoad:
@@ -37,14 +39,19 @@ class BoardLoad:
         """Open so many; returns when every handshake is done."""
         loop, room = asyncio.get_running_loop(), asyncio.Semaphore(OPENING_AT_ONCE)
 
-        async def one() -> BoardViewer:
+        async def one(number: int) -> BoardViewer:
             async with room, limit(OPENED_WITHIN_S):
                 viewer = BoardViewer(f"127.0.0.1:{port}", path, cookie, self._now_s, only_counts=only_counts)
-                await loop.create_connection(lambda: viewer, "127.0.0.1", port)
+                line = socket.socket()
+                if number == 0:  # the one that will stop reading: what waits for it shall not vanish in the kernel
+                    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
+                line.setblocking(False)
+                await loop.sock_connect(line, ("127.0.0.1", port))
+                await loop.create_connection(lambda: viewer, sock=line)
                 await viewer.opened
                 return viewer
 
-        self._viewers = list(await asyncio.gather(*(one() for _ in range(viewers))))
+        self._viewers = list(await asyncio.gather(*map(one, range(viewers))))
         gc.collect()
         gc.freeze()
         return {"open": len(self._viewers)}

@@ -27,7 +27,7 @@ class BoardViewer(asyncio.Protocol):
     def __init__(self, host: str, path: str, cookie: str, now_s: Callable[[], float], *, only_counts: bool) -> None:
         self._hello = (
             f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: bWVhc3VyZWQgYnkgaGFuZCE=\r\nSec-WebSocket-Version: 13\r\nCookie: {cookie}\r\n\r\n"
+            f"Sec-WebSocket-Key: bWVhc3VyZWQgYnkgaGFuZA==\r\nSec-WebSocket-Version: 13\r\nCookie: {cookie}\r\n\r\n"
         ).encode()
         self._now_s, self._only_counts = now_s, only_counts
         self._transport: asyncio.Transport | None = None

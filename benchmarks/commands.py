@@ -9,6 +9,8 @@ import resource
 import sys
 from typing import Any, Protocol
 
+from benchmarks.processes import LINE_BYTES_MAX
+
 
 class Load(Protocol):
     """What makes load: a coroutine method for each command, which returns a dict."""
@@ -20,7 +22,7 @@ class Load(Protocol):
 async def serve(load: Load) -> None:
     """Carry out commands until the input ends; each answer has `cpu_s`, what this process has used by then."""
     loop = asyncio.get_running_loop()
-    lines = asyncio.StreamReader()
+    lines = asyncio.StreamReader(LINE_BYTES_MAX)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     try:
         while line := await lines.readline():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dispatch.errors import BadInput
 from dispatch.model import Place
-from dispatch.places import from_wgs84, haversine_m, to_wgs84
+from dispatch.places import all_to_wgs84, from_wgs84, haversine_m, to_wgs84
 
 # Pairs from the test suites of "eviltransform": WGS-84, then the same point in GCJ-02.
 GCJ02_POINTS = [
@@ -40,6 +40,23 @@ def test_there_and_back_again_within_a_metre(lat: float, lon: float) -> None:
     place = Place(lat, lon)
     assert haversine_m(place, to_wgs84(*from_wgs84(place, "gcj02"), "gcj02")) < 0.001
     assert haversine_m(place, to_wgs84(*from_wgs84(place, "bd09"), "bd09")) < 1.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(-90, 90), st.floats(-180, 180)), min_size=1, max_size=60),
+    st.sampled_from(["wgs84", "gcj02", "bd09"]),
+)
+def test_many_places_at_once_are_the_same_places(places: list[tuple[float, float]], datum: str) -> None:
+    many = all_to_wgs84([lat for lat, _ in places], [lon for _, lon in places], datum)
+    for (lat, lon), one in zip(many, places, strict=True):
+        place = to_wgs84(*one, datum)
+        assert (lat, lon) == pytest.approx((place.lat, place.lon), abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [2, 200])
+def test_one_that_is_no_place_among_many(count: int) -> None:
+    with pytest.raises(BadInput, match="bad_place"):
+        all_to_wgs84([24.48] * (count - 1) + [math.nan], [118.09] * count, "gcj02")
 
 
 def test_a_wrong_datum_would_be_another_building() -> None:

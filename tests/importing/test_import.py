@@ -8,12 +8,16 @@ from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dispatch.errors import BadInput
+from dispatch.errors import BadInput, Refused
 from dispatch.importing import Report, import_files
 from dispatch.importing.columns import KINDS
 from dispatch.importing.rows import Header
-from dispatch.importing.source import Text, examine, records, records_of
+from dispatch.importing.source import Record, Text, examine, records, records_of
+from dispatch.places import to_wgs84
+from dispatch.store.register import open_register
 
 TODAY = date(2026, 3, 1)
 STATIONS = "station_id,name,lat,lon,datum\ns1,North,24.48,118.09,wgs84\n"
@@ -94,6 +98,26 @@ def test_encodings(folder: Path, encoding: str) -> None:
 def test_a_broken_byte_in_utf8_does_not_turn_the_file_into_another_encoding(folder: Path) -> None:
     (path,) = write(folder, stations="name\n湖里区\n思明区\n".encode() + b"\xff\xfe\n")
     assert examine(path) == Text(path, "utf-8", 4)
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.booleans(), max_size=70))
+def test_bad_rows_are_found_wherever_they_stand_among_good_ones(are_good: list[bool]) -> None:
+    header, told = Header(KINDS[0], ["station_id", "name", "lat", "lon", "datum"]), list[tuple[int, str]]()
+    records_ = [
+        Record(line, [f"s{line}", "North", "24.48" if is_good else "north", "118.09", "gcj02"])
+        for line, is_good in enumerate(are_good, 2)
+    ]
+    found = list(header.blocks(records_, lambda line, problem: told.append((line, problem.code))))
+    assert told == [(line, "bad_degrees") for line, is_good in enumerate(are_good, 2) if not is_good]
+    assert [line for block in found for line in block.lines] == [
+        line for line, is_good in enumerate(are_good, 2) if is_good
+    ]
+    staged = [row for block in found for row in block.staged(("station_id", "lat", "phone"))]
+    assert staged == [(line, f"s{line}", lat, None) for line, _, lat, _ in staged]
+    assert {lat for _, _, lat, _ in staged} <= {to_wgs84(24.48, 118.09, "gcj02").lat}
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------
@@ -208,6 +232,37 @@ async def test_again_changes_nothing_and_a_missing_column_leaves_what_is_known(d
     assert await rows(dsn, "SELECT address, access::text FROM home") == [
         ("Lotus Road 1", '{"floor": 5, "has_lift": false}')
     ]
+
+
+async def test_a_terminal_back_on_the_same_day_is_given_to_whom_the_file_says(dsn: str, folder: Path) -> None:
+    header = "terminal_id,home_id,elder_id\n"
+    await import_files(dsn, write(folder, stations=STATIONS, elders=ELDERS, terminals=header + "t1,h1,e1\n"), TODAY)
+    await import_files(dsn, write(folder, elders="elder_id,name,home_id\ne9,Chen,h2\n"), TODAY)
+    hung = "SELECT home_id, elder_id FROM terminal_home WHERE until IS NULL"
+    for home_id, cell, elder_id in (("h2", "", None), ("h1", "e2", "e2"), ("h1", "", None)):
+        await import_files(dsn, write(folder, terminals=f"{header}t1,{home_id},{cell}\n"), TODAY)
+        assert await rows(dsn, hung) == [(home_id, elder_id)]
+    await import_files(dsn, write(folder, terminals=f"{header}t1,h1,e1\n"), TODAY)
+    await import_files(dsn, write(folder, terminals="terminal_id,home_id\nt1,h1\n"), TODAY)
+    assert await rows(dsn, hung) == [("h1", "e1")]
+
+
+async def test_rows_of_many_homes_all_go_in_and_those_of_one_home_are_seen_together(dsn: str, folder: Path) -> None:
+    header = "elder_id,name,home_id,address\n"
+    elders = [f"e{n},Lin,h{n % 40},Lotus Road {n % 40}\n" for n in range(120)]
+    elders[117] = "e117,Lin,h37,Elsewhere\n"
+    report = await import_files(dsn, write(folder, elders=header + "".join(elders)), TODAY)
+    assert reasons(report) == [("elders.csv", 119, "home_differs")]
+    assert await rows(dsn, "SELECT count(*), count(DISTINCT home_id) FROM resident") == [(119, 40)]
+
+
+async def test_two_imports_at_once_are_refused_but_a_dry_run_is_not(dsn: str, folder: Path) -> None:
+    paths = write(folder, stations=STATIONS)
+    async with open_register(dsn):
+        with pytest.raises(Refused, match="another_import_runs"):
+            await import_files(dsn, paths, TODAY)
+        assert (await import_files(dsn, paths, TODAY, dry_run=True)).good == {"stations": 1}
+    assert (await import_files(dsn, paths, TODAY)).good == {"stations": 1}
 
 
 async def test_who_moves_leaves_one_home_and_enters_another(dsn: str, folder: Path) -> None:
