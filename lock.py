@@ -1,6 +1,6 @@
 """Writes and checks the lock files: every package with its version and hashes, for all systems and Pythons we support.
 
-`python lock.py` writes both; with `--upgrade` it also takes newer versions; with `--check` it says, without a network,
+`python lock.py` writes all; with `--upgrade` it also takes newer versions; with `--check` it says, without a network,
 whether they were written from the present `pyproject.toml`.
 """
 
@@ -18,6 +18,10 @@ LOCKS = {
     "requirements.lock": ["--group", "build"],
     # What runs in tests is what runs in the service: the first lock binds the second.
     "requirements-test.lock": ["--group", "build", "--group", "test", "--constraint", "requirements.lock"],
+    "requirements-bench.lock": [
+        *("--group", "build", "--group", "test", "--group", "bench"),
+        *("--constraint", "requirements-test.lock"),
+    ],
 }
 MARK = "# from dependencies "
 
@@ -37,7 +41,7 @@ def stale() -> list[str]:
 
 
 def write(*, upgrade: bool) -> None:
-    """Compile both locks; versions stay as they are unless `upgrade` or the dependencies force them."""
+    """Compile the locks; versions stay as they are unless `upgrade` or the dependencies force them."""
     for name, groups in LOCKS.items():
         fixed = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--quiet"]
         more = ["--upgrade"] if upgrade else []

@@ -1,4 +1,4 @@
-"""`python -m benchmarks press | surge | route`: each prints one JSON object last. See docs/benchmarks.md."""
+"""`python -m benchmarks NAME`: each prints one JSON object last. See docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import uvloop
 
+from benchmarks import alarms as alarms_bench
 from benchmarks import board as board_bench
+from benchmarks import deadlines as deadlines_bench
 from benchmarks import fleet as fleet_bench
 from benchmarks import importing as import_bench
 from benchmarks import press as press_bench
@@ -69,6 +71,27 @@ def vitals(
 ) -> None:
     """Readings at full speed until they are stored, beside Mosquitto's C client only receiving them."""
     _run(vitals_bench.measure(vitals_bench.Plan(1000, readings, rounds, publishers), SystemClock()))
+
+
+@app.command()
+def alarms(
+    *,
+    presses: Annotated[int, typer.Option(min=1, help="How many presses wait at the broker.")] = 60_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the medians are told.")] = 5,
+) -> None:
+    """A backlog of presses drained, beside one insert a message through aiomqtt, and beside bare asyncpg."""
+    _run(alarms_bench.measure(alarms_bench.Plan(presses, rounds=rounds), SystemClock()))
+
+
+@app.command()
+def deadlines(
+    *,
+    armed: Annotated[int, typer.Option(min=1, help="How many clocks run.")] = 100_000,
+    due: Annotated[int, typer.Option(min=1, help="How many of them run out within 5 s.")] = 10_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the medians are told.")] = 5,
+) -> None:
+    """Clocks that run out, each a durable step of its incident, beside as many durable jobs of pgqueuer."""
+    _run(deadlines_bench.measure(deadlines_bench.Plan(armed, due, rounds), SystemClock()))
 
 
 @app.command()
