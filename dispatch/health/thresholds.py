@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from math import inf
 
 import msgspec
 
@@ -80,6 +81,8 @@ def _replace(limits: Limits, given: dict[str, float | None]) -> Limits:
 
 def crossed(reading: Vitals, thresholds: Thresholds = DEFAULTS) -> tuple[str, ...]:
     """Codes of the limits that a reading crosses, such as `spo2_percent_low`; empty when it is not critical."""
+    if thresholds is DEFAULTS and _is_within_defaults(reading):
+        return ()
     codes = []
     for name, limits in thresholds.items():
         value = getattr(reading, name)
@@ -93,6 +96,31 @@ def crossed(reading: Vitals, thresholds: Thresholds = DEFAULTS) -> tuple[str, ..
             elif is_high:
                 codes.append(f"{name}_high")
     return tuple(codes)
+
+
+def _between(name: str) -> tuple[float, float]:
+    limits = DEFAULTS[name]
+    return -inf if limits.low is None else limits.low, inf if limits.high is None else limits.high
+
+
+_PULSE_LOW, _PULSE_HIGH = _between("heart_rate_bpm")
+_OXYGEN_LOW, _OXYGEN_HIGH = _between("spo2_percent")
+_SYSTOLIC_LOW, _SYSTOLIC_HIGH = _between("systolic_mmhg")
+_DIASTOLIC_LOW, _DIASTOLIC_HIGH = _between("diastolic_mmhg")
+_WARMTH_LOW, _WARMTH_HIGH = _between("temperature_c")
+_BREATHS_LOW, _BREATHS_HIGH = _between("respiration_per_min")
+
+
+def _is_within_defaults(reading: Vitals) -> bool:
+    """Nearly every reading is; written out, it takes a third of what it takes to say which limit one crosses."""
+    return (
+        ((value := reading.heart_rate_bpm) is None or _PULSE_LOW < value < _PULSE_HIGH)
+        and ((value := reading.spo2_percent) is None or _OXYGEN_LOW < value < _OXYGEN_HIGH)
+        and ((value := reading.systolic_mmhg) is None or _SYSTOLIC_LOW < value < _SYSTOLIC_HIGH)
+        and ((value := reading.diastolic_mmhg) is None or _DIASTOLIC_LOW < value < _DIASTOLIC_HIGH)
+        and ((value := reading.temperature_c) is None or _WARMTH_LOW < value < _WARMTH_HIGH)
+        and ((value := reading.respiration_per_min) is None or _BREATHS_LOW < value < _BREATHS_HIGH)
+    )
 
 
 def plausible(reading: Vitals, name: str) -> float | None:

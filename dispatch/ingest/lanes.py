@@ -30,8 +30,9 @@ class Limits:
 LIMITS = {
     # Presses must keep coming while the database is away: as many as MQTT can count.
     Lane.ALARMS: Limits(receive_maximum=65_535, batch_max=500, at_once=8),
-    # One batch under way and one in hand: more stays with the broker, which is the back-pressure.
-    Lane.VITALS: Limits(receive_maximum=4_000, batch_max=2_000, at_once=1),
+    # Two batches under way, so that one is made ready while the other commits, and one in hand: more stays with the
+    # broker, which is the back-pressure.
+    Lane.VITALS: Limits(receive_maximum=6_000, batch_max=2_000, at_once=2),
     Lane.HOUSEKEEPING: Limits(receive_maximum=2_000, batch_max=1_000, at_once=1),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
@@ -42,8 +43,10 @@ def use_of(lane: Lane, sinks: Sinks, clock: Clock) -> Use:
     async def alarms(heard: Sequence[Heard]) -> None:
         await _use_alarms(heard, sinks)
 
+    in_turn = asyncio.Lock()
+
     async def vitals(heard: Sequence[Heard]) -> None:
-        await _use_vitals(heard, sinks, clock)
+        await _use_vitals(heard, sinks, clock, in_turn)
 
     async def housekeeping(heard: Sequence[Heard]) -> None:
         await _use_house(heard, sinks)
@@ -65,13 +68,17 @@ async def _use_alarms(heard: Sequence[Heard], sinks: Sinks) -> None:
         await sinks.park(unreadable)
 
 
-async def _use_vitals(heard: Sequence[Heard], sinks: Sinks, clock: Clock) -> None:
-    """A critical reading calls before anything is stored: it may not wait for the others, nor fail with them."""
+async def _use_vitals(heard: Sequence[Heard], sinks: Sinks, clock: Clock, in_turn: asyncio.Lock) -> None:
+    """A critical reading calls before anything is stored: it may not wait for the others, nor fail with them.
+
+    Batches are stored at the same time, but judged one after the other, as they came.
+    """
     readings = [each for each in heard if isinstance(each, Vitals)]
     critical: list[Alarm] = []
-    for start in range(0, len(readings), JUDGED_AT_ONCE):
-        critical += sinks.judge(readings[start : start + JUDGED_AT_ONCE])
-        await clock.sleep(0)
+    async with in_turn:
+        for start in range(0, len(readings), JUDGED_AT_ONCE):
+            critical += sinks.judge(readings[start : start + JUDGED_AT_ONCE])
+            await clock.sleep(0)
     if critical:
         await sinks.raise_alarms(critical)
     if readings:

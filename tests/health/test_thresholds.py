@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dispatch.errors import BadInput
-from dispatch.health.thresholds import as_alarm, crossed, with_own
+from dispatch.health.thresholds import DEFAULTS, as_alarm, crossed, with_own
 from dispatch.model import Key, Origin, TerminalId, Vitals
 
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -37,6 +39,16 @@ def reading(**measured: float | str) -> Vitals:
 )
 def test_default_limits(measured: dict[str, float], codes: tuple[str, ...]) -> None:
     assert crossed(reading(**measured)) == codes
+
+
+EDGES = sorted({edge for limits in DEFAULTS.values() for edge in (limits.low, limits.high) if edge is not None})
+VALUES = st.none() | st.sampled_from(EDGES) | st.floats(0, 400)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(DEFAULTS, VALUES)), st.sampled_from([None, "ear", "wrist"]))
+def test_the_quick_look_at_the_default_limits_misses_nothing(measured: dict[str, float], site: str | None) -> None:
+    one = Vitals(TerminalId("t1"), AT, temperature_site=site, **measured)
+    assert crossed(one) == crossed(one, dict(DEFAULTS))
 
 
 @pytest.mark.parametrize("measured", [{"heart_rate_bpm": 0}, {"spo2_percent": 0}, {"temperature_c": 0}])

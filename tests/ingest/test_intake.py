@@ -7,13 +7,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dispatch.clock import SystemClock
 from dispatch.devices.kinds import Heard, Lane
 from dispatch.errors import Unreachable
-from dispatch.ingest import Intake, intake
-from dispatch.ingest.uses import as_alarm
+from dispatch.ingest import Intake, Sinks, intake
+from dispatch.ingest.uses import as_alarm, use_of
 from dispatch.model import Alarm, Key, TerminalId, Unreadable, Vitals
 from dispatch.mqtt import Message
 from dispatch.mqtt import Unreadable as UnreadablePacket
@@ -185,6 +185,34 @@ async def test_beyond_all_measure_only_what_nobody_counts_on_is_dropped(monkeypa
     desk.receive(6)
     assert desk.intake.waiting == 4
     assert desk.intake.counts.dropped == 2
+
+
+async def test_batches_of_readings_are_stored_at_the_same_time_but_judged_as_they_came() -> None:
+    judged: list[float | None] = []
+    stored: list[int] = []
+    may_go_on = asyncio.Event()
+
+    def judge(readings: Sequence[Vitals]) -> list[Alarm]:
+        judged.extend(each.heart_rate_bpm for each in readings)
+        return []
+
+    async def keep(readings: Sequence[Vitals]) -> None:
+        stored.append(len(readings))
+        await may_go_on.wait()
+
+    async def never(*_: object) -> Any:
+        raise AssertionError
+
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    readings = [Vitals(TerminalId("t1"), now, heart_rate_bpm=value) for value in range(1_203)]
+    use = use_of(Lane.VITALS, Sinks(never, never, judge, keep, never, never), SystemClock())
+    both = asyncio.gather(use(readings[:1_200]), use(readings[1_200:]))
+    while len(stored) < 2:
+        await asyncio.wait([both], timeout=0)
+    assert judged == list(range(1_203))
+    assert stored == [1_200, 3]
+    may_go_on.set()
+    await both
 
 
 # --- packets and payloads nobody can read
