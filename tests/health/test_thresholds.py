@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -46,7 +47,7 @@ VALUES = st.none() | st.sampled_from(EDGES) | st.floats(0, 400)
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(DEFAULTS, VALUES)), st.sampled_from([None, "ear", "wrist"]))
-def test_the_quick_look_at_the_default_limits_misses_nothing(measured: dict[str, float], site: str | None) -> None:
+def test_the_quick_look_at_the_default_limits_misses_nothing(measured: dict[str, Any], site: str | None) -> None:
     one = Vitals(TerminalId("t1"), AT, temperature_site=site, **measured)
     assert crossed(one) == crossed(one, dict(DEFAULTS))
 
