@@ -84,7 +84,7 @@ async def press(room: Room, count: int, per_s: float | None = None) -> None:
             if per_s is not None:
                 await room.clock.sleep(max(0.0, began_s + n / per_s - room.clock.elapsed()))
             topic = f"onekey/1/{CENTRE}/{terminal_id(room.presses % room.plan.calls)}/alarm"
-            said = {"id": f"board-{room.presses}", "at": room.clock.now().isoformat(), "key": "sos"}
+            said = {"id": f"board-{room.presses}", "at": room.clock.now().isoformat(), "key": "service"}
             room.presses += 1
             await client.publish(topic, msgspec.json.encode(said), qos=1)
 

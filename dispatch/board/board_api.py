@@ -28,7 +28,7 @@ async def board_stream(call: Call) -> web.StreamResponse:
     feed = call.board.feed
     viewer = await feed.join(int(since) if since else None, is_masked=call.is_masked)
     try:
-        return await serve(call, viewer)
+        return await serve(call, viewer, attach=viewer.attach)
     finally:
         feed.leave(viewer)
 

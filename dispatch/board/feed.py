@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from dispatch import logs
+from dispatch.board.frames import Frame
 from dispatch.board.loading import Cards, card_of, load_cards
 from dispatch.board.messages import Centre, Heartbeat
 from dispatch.board.phones import Phones
@@ -93,7 +94,7 @@ class Feed:
             if frame is None:
                 viewer.start_over()
             else:
-                viewer.put(frame)
+                viewer.put(Frame(frame))
             self._viewers[viewer] = is_masked
         return viewer
 
@@ -200,17 +201,17 @@ class Feed:
         if seq == follows and not changed.incidents and not changed.workers and new_centre is None:
             return
         for is_masked in set(self._viewers.values()):
-            frame = picture.delta(follows, changed, now, is_masked=is_masked, centre=new_centre)
+            frame = Frame(picture.delta(follows, changed, now, is_masked=is_masked, centre=new_centre))
             for viewer, masked in self._viewers.items():
                 if masked is is_masked:
                     viewer.put(frame)
 
     def _beat(self) -> None:
         seq = self._picture.seq if self._picture else 0
-        frame = _encode(Heartbeat(seq, self._clock.now()))
+        frame = Frame(_encode(Heartbeat(seq, self._clock.now())))
         for viewer in self._viewers:
             viewer.put(frame)
-        self._phones.beat(frame)
+        self._phones.beat(frame.text)
 
     def _is_time(self, what: str, every_s: float) -> bool:
         now_s = self._clock.elapsed()

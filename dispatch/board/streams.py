@@ -9,6 +9,7 @@ from typing import Protocol
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from dispatch import logs
+from dispatch.board.frames import Write
 from dispatch.board.routes import Call
 from dispatch.errors import Unreachable
 
@@ -30,8 +31,13 @@ class Frames(Protocol):
         """The next frame, as soon as there is one."""
 
 
-async def serve(call: Call, frames: Frames, hear: Callable[[str], None] | None = None) -> web.WebSocketResponse:
-    """Run a stream until either side ends it; `hear` gets what the page says."""
+async def serve(
+    call: Call,
+    frames: Frames,
+    hear: Callable[[str], None] | None = None,
+    attach: Callable[[Write], None] | None = None,
+) -> web.WebSocketResponse:
+    """Run a stream until either side ends it; `hear` gets what the page says, `attach` the way straight to the wire."""
     socket = web.WebSocketResponse(
         timeout=GOODBYE_WITHIN_S,
         heartbeat=PING_EVERY_S,
@@ -42,28 +48,49 @@ async def serve(call: Call, frames: Frames, hear: Callable[[str], None] | None =
     await socket.prepare(call.request)
     streams = call.request.app[OPEN]
     streams.add(socket)
-    sending = asyncio.create_task(_send(call, socket, frames))
+    tasks = [asyncio.create_task(_send(socket, frames)), asyncio.create_task(_watch_session(call, socket))]
+    if attach is not None:
+        attach(_wire_of(call, socket))
     try:
         async for message in socket:
             if message.type is WSMsgType.TEXT and hear is not None:
                 hear(message.data)
     finally:
         streams.discard(socket)
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     return socket
 
 
-async def _send(call: Call, socket: web.WebSocketResponse, frames: Frames) -> None:
-    clock = call.board.deps.clock
-    checked_s = clock.elapsed()
+def _wire_of(call: Call, socket: web.WebSocketResponse) -> Write:
+    """Past the response's own writer, which frames each text anew. Nothing is compressed, so its frames and ours can
+    follow each other.
+    """
+    transport = call.request.transport
+
+    def write(wire: bytes) -> bool:
+        if transport is None or socket.closed or transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        try:
+            transport.write(wire)
+        except (RuntimeError, OSError):  # it broke just now: the page's own task finds out, and nobody else
+            return False
+        return True
+
+    return write
+
+
+async def _watch_session(call: Call, socket: web.WebSocketResponse) -> None:
+    while await _is_signed_in(call):
+        await call.board.deps.clock.sleep(SESSION_CHECKED_EVERY_S)
+    await socket.close(code=SIGNED_OUT, message=b"sign_in")
+
+
+async def _send(socket: web.WebSocketResponse, frames: Frames) -> None:
     try:
         while True:
             await socket.send_frame(await frames.next(), WSMsgType.TEXT)
-            if clock.elapsed() - checked_s > SESSION_CHECKED_EVERY_S:
-                checked_s = clock.elapsed()
-                if not await _is_signed_in(call):
-                    await socket.close(code=SIGNED_OUT, message=b"sign_in")
     except ConnectionError:
         pass  # the page has gone
     except Exception:

@@ -1,10 +1,16 @@
-"""One open page, and what waits to be sent to it. A page that cannot keep up never makes another wait."""
+"""One open page, and what waits to be sent to it. A page that cannot keep up never makes another wait.
+
+A page that has taken all there was gets its next frame straight on the wire, without a turn of a task of its own: with
+800 pages that is most of what a change costs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+
+from dispatch.board.frames import Frame, Write
 
 FRAMES_MAX = 64
 BYTES_MAX = 2_000_000
@@ -16,20 +22,30 @@ class Viewer:
 
     def __init__(self, picture: Callable[[], bytes]) -> None:
         self._picture = picture
-        self._frames: deque[bytes] = deque()
+        self._write: Write | None = None
+        self._is_sending = False
+        self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._is_behind = False
         self._arrived = asyncio.Event()
 
-    def put(self, frame: bytes) -> None:
-        """Queue a frame; never waits."""
+    def attach(self, write: Write) -> None:
+        """From now on frames may go straight on this wire while nothing waits before them."""
+        self._write = write
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame, or queue it; never waits."""
         if self._is_behind:
             return
-        if len(self._frames) >= FRAMES_MAX or self._bytes + len(frame) > BYTES_MAX > len(frame):
+        is_idle = not self._frames and not self._is_sending
+        if is_idle and self._write is not None and self._write(frame.wire):
+            return
+        size = len(frame.text)
+        if len(self._frames) >= FRAMES_MAX or self._bytes + size > BYTES_MAX > size:
             self.start_over()
             return
         self._frames.append(frame)
-        self._bytes += len(frame)
+        self._bytes += size
         self._arrived.set()
 
     def start_over(self) -> None:
@@ -40,14 +56,16 @@ class Viewer:
         self._arrived.set()
 
     async def next(self) -> bytes:
-        """The next frame, as soon as there is one."""
+        """The next frame that waits, as soon as there is one. It counts as being sent until this is asked again."""
+        self._is_sending = False
         await self._arrived.wait()
+        self._is_sending = True
         if self._is_behind:
             self._is_behind = False
-            frame = self._picture()
+            text = self._picture()
         else:
-            frame = self._frames.popleft()
-            self._bytes -= len(frame)
+            text = self._frames.popleft().text
+            self._bytes -= len(text)
         if not self._frames:
             self._arrived.clear()
-        return frame
+        return text

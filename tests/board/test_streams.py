@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest.mock import Mock
 
 import aiohttp
 import asyncpg
 import pytest
+from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 
 from dispatch.board import feed as feed_module
 from dispatch.board import viewer as viewer_module
+from dispatch.board.frames import Frame
+from dispatch.board.sessions import TRUSTED_FOR_S
+from dispatch.board.streams import SESSION_CHECKED_EVERY_S, SIGNED_OUT
 from dispatch.board.viewer import FRAMES_MAX, Viewer
 from dispatch.clock import limit
 from dispatch.model import WorkerId
@@ -192,14 +197,49 @@ def _is_now(room: Room, frame: dict[str, Any]) -> bool:
 async def test_a_viewer_that_cannot_keep_up_gets_one_fresh_picture() -> None:
     viewer = Viewer(lambda: b"picture")
     for n in range(FRAMES_MAX + 10):
-        viewer.put(b"%d" % n)
-    viewer.put(b"more")
+        viewer.put(Frame(b"%d" % n))
+    viewer.put(Frame(b"more"))
     assert await viewer.next() == b"picture"
-    viewer.put(b"after")
+    viewer.put(Frame(b"after"))
     assert await viewer.next() == b"after"
     for _ in range(3):
-        viewer.put(b"x" * 900_000)
+        viewer.put(Frame(b"x" * 900_000))
     assert await viewer.next() == b"picture"
+
+
+async def test_an_idle_viewer_is_written_to_at_once_and_nothing_overtakes_what_waits() -> None:
+    wire, takes = list[bytes](), True
+
+    def write(frame: bytes) -> bool:
+        if takes:
+            wire.append(frame[2:])
+        return takes
+
+    viewer = Viewer(lambda: b"picture")
+    viewer.put(Frame(b"before"))
+    viewer.attach(write)
+    viewer.put(Frame(b"first"))
+    assert await viewer.next() == b"before"
+    viewer.put(Frame(b"second"))  # what `next` gave is still on its way
+    assert [await viewer.next(), await viewer.next()] == [b"first", b"second"]
+    waiting = asyncio.ensure_future(viewer.next())
+    await asyncio.sleep(0)
+    viewer.put(Frame(b"third"))
+    assert wire == [b"third"]
+    takes = False
+    viewer.put(Frame(b"fourth"))
+    takes = True
+    viewer.put(Frame(b"fifth"))
+    assert [await waiting, await viewer.next()] == [b"fourth", b"fifth"]
+    assert wire == [b"third"]
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 200_000])
+async def test_a_frame_is_read_as_the_text_it_was_made_of(size: int) -> None:
+    queue = WebSocketDataQueue(Mock(), 1 << 20, loop=asyncio.get_running_loop())
+    WebSocketReader(queue, 1 << 20, False, True).feed_data(Frame(b"x" * size).wire)
+    message = await queue.read()
+    assert (message.type, len(message.data)) == (aiohttp.WSMsgType.TEXT, size)
 
 
 async def test_a_viewer_that_reads_nothing_stops_nobody(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,12 +308,25 @@ async def test_a_phone_hears_heartbeats(room: Room) -> None:
 async def test_a_stream_that_fails_ends_and_does_not_look_alive(room: Room) -> None:
     page = await open_page(room)
     await page.read()
-    next(iter(room.board.feed._viewers)).next = None  # type: ignore[assignment, method-assign]
+    viewer = next(iter(room.board.feed._viewers))
+    viewer._write = None
+    viewer.next = None  # type: ignore[assignment, method-assign]
     await room.press()
     async with limit(WITHIN_S):
         while (await page.stream.socket.receive()).type is aiohttp.WSMsgType.TEXT:
             pass
     assert page.stream.socket.closed
+
+
+async def test_a_stream_ends_with_its_session(room: Room) -> None:
+    page = await open_page(room)
+    await page.read()
+    await room.fetch("DELETE FROM session")
+    await room.clock.advance(SESSION_CHECKED_EVERY_S + TRUSTED_FOR_S)
+    async with limit(WITHIN_S):
+        while (message := await page.stream.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+            pass
+    assert message.data == SIGNED_OUT
 
 
 async def test_stopping_closes_the_streams_politely(room: Room) -> None:
