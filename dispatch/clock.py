@@ -76,7 +76,7 @@ class SystemClock:
     """
 
     def __init__(self) -> None:
-        self._wall_at_start = time.time()
+        self._wall_at_start = self._wall()
         self._boot_at_start = self._boot()
         self._bent_s = 0.0
         self._bent_until = self._boot_at_start
@@ -85,14 +85,18 @@ class SystemClock:
         # into the kernel each time.
         self._draw = random.Random(secrets.randbits(256))  # noqa: S311 - ids open no door
 
-    @staticmethod
-    def _boot() -> float:
+    def _wall(self) -> float:
+        """The machine's wall clock, which somebody may set; seconds since 1970."""
+        return time.time()
+
+    def _boot(self) -> float:
+        """Seconds since the machine started, time asleep included."""
         source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS has no BOOTTIME
         return time.clock_gettime(source)
 
     def off_wall_s(self) -> float:
         """Seconds by which the wall clock is ahead of ours; over 2 s somebody should know."""
-        return time.time() - (self._wall_at_start + (self._boot() - self._boot_at_start) + self._bent_s)
+        return self._wall() - (self._wall_at_start + (self._boot() - self._boot_at_start) + self._bent_s)
 
     def now(self) -> datetime:
         boot = self._boot()

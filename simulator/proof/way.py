@@ -1,0 +1,292 @@
+"""How one process reaches the real PostgreSQL, and how that goes wrong.
+
+The store's own code runs unchanged above this: `ProofDatabase` and `ProofOne` are its pool and its single connection,
+and lend a `Line` where they would lend asyncpg's connection. A line is an instant's way to the server for every
+statement, a place where the process may be killed before and after it, and it breaks as links and servers do. What
+PostgreSQL would do of itself to a dead or frozen client (roll back, end an idle transaction) is done by the virtual
+clock, since the server's own clock is the machine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from dispatch.store import database
+from dispatch.store.database import Database
+from dispatch.store.one_connection import OneConnection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+
+    from simulator.proof.depot import Depot, Real
+    from simulator.proof.process import Process
+
+READS = ("SELECT", "BEGIN", "ROLLBACK")
+NO_LOOK = (*READS, "UPDATE lease", "INSERT INTO lease")
+"""Statements after which nothing that the promises are about has changed."""
+LOCK_WITHIN_S = 2.0
+IDLE_IN_TRANSACTION_S = 2.0
+ANSWER_S = (0.0002, 0.004)
+"""How long a statement takes, there and back each."""
+SLOW_S = (0.3, 3.0)
+
+BROKEN = (asyncpg.ConnectionDoesNotExistError, "connection was closed in the middle of operation")
+SAID_NO = (
+    (asyncpg.DiskFullError, "could not extend file"),
+    (asyncpg.DeadlockDetectedError, "deadlock detected"),
+    (asyncpg.QueryCanceledError, "canceling statement due to statement timeout"),
+    (asyncpg.SerializationError, "could not serialize access"),
+)
+
+
+class Line:
+    """One connection, as the store sees it."""
+
+    def __init__(self, way: Way, real: Real) -> None:
+        self._way, self.real = way, real
+        self.is_broken = False
+        self._in_transaction = False
+        self._has_written = False
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's
+        return await self._do(query, lambda real: real.execute(query, *args))  # type: ignore[no-any-return]
+
+    async def fetch(self, query: str, *args: Any) -> list[Any]:
+        return await self._do(query, lambda real: real.fetch(query, *args))  # type: ignore[no-any-return]
+
+    async def fetchrow(self, query: str, *args: Any) -> Any:
+        return await self._do(query, lambda real: real.fetchrow(query, *args))
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        return await self._do(query, lambda real: real.fetchval(query, *args))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """As asyncpg's: whatever ends the block badly rolls back."""
+        await self._do("BEGIN;", lambda real: real.execute("BEGIN;"))
+        self._in_transaction, self._has_written = True, False
+        try:
+            yield
+        except BaseException:
+            await self._do("ROLLBACK;", lambda real: real.execute("ROLLBACK;"))
+            self._in_transaction = False
+            raise
+        await self._do("COMMIT;", lambda real: real.execute("COMMIT;"))
+        self._in_transaction = False
+
+    def is_in_transaction(self) -> bool:
+        return self._in_transaction and not self.is_broken
+
+    def is_closed(self) -> bool:
+        return self.is_broken
+
+    def terminate(self) -> None:
+        """Throw the connection away; PostgreSQL rolls back what was under way."""
+        if not self.is_broken:
+            self.is_broken = True
+            self._way.bury(self)
+
+    async def close(self) -> None:
+        self.terminate()
+
+    async def _do(self, query: str, do: Callable[[asyncpg.Connection[Any]], Awaitable[Any]]) -> Any:
+        await self._way.process.awake()
+        if self.is_broken:
+            raise asyncpg.InterfaceError("connection is closed")
+        is_durable = self._is_durable(query)
+
+        async def really() -> Any:
+            if self.is_broken:  # while this waited for its turn
+                raise _error(BROKEN)
+            answer = await do(self.real.connection)
+            if is_durable:
+                await self._way.process.world_committed()
+            return answer
+
+        self._has_written |= not query.startswith(READS)
+        return await self._way.carry(self, query, really, is_durable=is_durable)
+
+    def _is_durable(self, query: str) -> bool:
+        """Whether something is durable after this statement that was not before."""
+        if self._in_transaction:
+            return query.startswith("COMMIT") and self._has_written
+        return not query.startswith(NO_LOOK)
+
+
+class Way:
+    """One process' connections, and what becomes of a statement on them."""
+
+    def __init__(self, process: Process, depot: Depot) -> None:
+        self.process = process
+        self._depot = depot
+        self._lines: set[Line] = set()
+        self._draw = process.world.chances(f"way of {process.name}")
+
+    async def connect(self, settings: dict[str, str]) -> Line:
+        """A new connection. Raises as asyncpg does if there is none to be had."""
+        await self._spend()
+        if self.process.trouble.is_database_away or self.process.trouble.strikes("database_refuses"):
+            self.process.strike("database_refuses")
+            raise ConnectionRefusedError("connection refused")
+        real = await self.process.ask(lambda: self._depot.take(settings), 0)
+        line = Line(self, real)
+        self._lines.add(line)
+        return line
+
+    async def carry(
+        self, line: Line, query: str, really: Callable[[], Any], *, is_durable: bool
+    ) -> Any:
+        """Have a statement done, if nothing comes between."""
+        process, trouble = self.process, self.process.trouble
+        what = query[:28].replace("\n", " ")
+        await process.point(f"before {what}")
+        await self._spend()
+        self._perhaps_broken(line, what)
+        if trouble.strikes("database_slow"):
+            process.strike("database_slow", what)
+            await asyncio.sleep(self._draw.uniform(*SLOW_S))
+        if trouble.strikes("database_times_out"):
+            process.strike("database_times_out", what)
+            await asyncio.sleep(database.COMMAND_WITHIN_S)
+            line.terminate()
+            raise TimeoutError
+        self._perhaps_broken(line, what)
+        is_lost = trouble.strikes("answer_lost") if is_durable else False
+        try:
+            answer = await self._ask(line, really)
+        except asyncpg.PostgresError as error:
+            process.tell(f"{what}: {type(error).__name__} {error}")
+            raise
+        await process.point(f"after {what}")
+        if is_lost:
+            process.strike("answer_lost", what)
+            line.terminate()
+            raise _error(BROKEN)
+        await self._spend()
+        return answer
+
+    def _perhaps_broken(self, line: Line, what: str) -> None:
+        if self.process.trouble.is_database_away and not line.is_broken:
+            line.terminate()
+        if line.is_broken:
+            raise _error(BROKEN)
+        if self.process.trouble.strikes("database_link_breaks"):
+            self.process.strike("database_link_breaks", what)
+            line.terminate()
+            raise _error(BROKEN)
+        if not what.startswith(("ROLLBACK", "COMMIT")) and self.process.trouble.strikes("database_says_no"):
+            self.process.strike("database_says_no", what)
+            raise _error(self._draw.choice(SAID_NO))
+
+    async def _ask(self, line: Line, really: Callable[[], Any]) -> Any:
+        """Ask PostgreSQL; what waits for a lock too long is given up, as its own limits would."""
+        world, pid = self.process.world, line.real.pid
+        answer = asyncio.ensure_future(self.process.ask(really, pid))
+        done, _ = await asyncio.wait({answer}, timeout=LOCK_WITHIN_S)
+        if not done:
+            world.later(0, lambda: world.give_up_waiting(pid))
+        return await answer
+
+    async def _spend(self) -> None:
+        await asyncio.sleep(self._draw.uniform(*ANSWER_S))
+        await self.process.awake()
+
+    def bury(self, line: Line) -> None:
+        """A connection is gone: PostgreSQL rolls back what was under way on it. Here it serves the next one then."""
+        self._lines.discard(line)
+        self.process.world.bury(line.real, self._depot)
+
+    def end_idle_transactions(self) -> None:
+        """What PostgreSQL does to a client that froze inside a transaction."""
+        for line in list(self._lines):
+            if line.is_in_transaction():
+                line.terminate()
+
+    def cut(self) -> None:
+        """The process is dead: all its connections are."""
+        for line in list(self._lines):
+            line.terminate()
+
+
+def _error(kind: tuple[type[Exception], str]) -> Exception:
+    return kind[0](kind[1])
+
+
+class _Pool:
+    """As much of asyncpg's pool as the store uses."""
+
+    def __init__(self, way: Way, size: int, settings: dict[str, str]) -> None:
+        self._way, self._settings = way, settings
+        self._room = asyncio.Semaphore(size)
+        self._idle: list[Line] = []
+        self._lent: set[Line] = set()
+
+    async def acquire(self, timeout: float) -> Line:  # noqa: ASYNC109 - asyncpg's
+        async with asyncio.timeout(timeout):
+            await self._room.acquire()
+        try:
+            while self._idle:
+                line = self._idle.pop()
+                if not line.is_broken:
+                    break
+            else:
+                line = await self._way.connect(self._settings)
+        except BaseException:
+            self._room.release()
+            raise
+        self._lent.add(line)
+        return line
+
+    async def release(self, line: Line) -> None:
+        if line not in self._lent:
+            return
+        self._lent.discard(line)
+        self._room.release()
+        if not line.is_broken:
+            self._idle.append(line)
+
+    def terminate(self) -> None:
+        for line in [*self._idle, *self._lent]:
+            line.terminate()
+
+    async def close(self) -> None:
+        self.terminate()
+
+    def __await__(self) -> Generator[Any, None, _Pool]:
+        yield from ()
+        return self
+
+
+class ProofDatabase(Database):
+    """The store's pool on a process' way."""
+
+    def __init__(self, way: Way, *, size: int = 4, dispatching: bool = False, is_planned_once: bool = False) -> None:
+        super().__init__("", size=size, dispatching=dispatching, is_planned_once=is_planned_once)
+        self._way = way
+
+    async def _open(self) -> Any:
+        if self._pool is None:
+            self._pool = _Pool(self._way, self._size, plans_of(self._settings))  # type: ignore[assignment]
+        return self._pool
+
+
+class ProofOne(OneConnection):
+    """The store's single connection on a process' way."""
+
+    def __init__(self, way: Way) -> None:
+        super().__init__("", dispatching=True)
+        self._way = way
+
+    async def _connected(self) -> Any:
+        if self._kept is None or self._kept.is_closed():
+            self._kept = await self._way.connect(plans_of(self._settings))  # type: ignore[assignment]
+        return self._kept
+
+
+def plans_of(settings: dict[str, str]) -> dict[str, str]:
+    """The settings that decide what a statement does; its time limits are the virtual clock's business here."""
+    return {name: value for name, value in settings.items() if "timeout" not in name and "keepalives" not in name}
