@@ -277,9 +277,11 @@ class Batch:
         if incident is None:
             raise NotFound("no_such_incident", incident_id=incident_id)
         for _ in range(DUE_AT_ONCE_MAX):
-            at, event = due_at(incident), due_event(incident)
-            if at is None or event is None or at > self._now:
+            at = due_at(incident)
+            if at is None or at > self._now:
                 return Outcome(incident)
+            event = due_event(incident)
+            assert event is not None
             fired = self._take(incident, event)
             assert fired != incident, f"firing {ev.name_of(event)} changed nothing"  # invariant 2
             incident = fired

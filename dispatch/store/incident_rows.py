@@ -99,10 +99,10 @@ def save_assignments(writes: Writes, changed: Sequence[tuple[IncidentId, Assignm
 def _row_of(incident: Incident) -> _IncidentRow:
     return _IncidentRow(
         **_changing(incident),
-        incident_class=incident.incident_class.value,
-        subject_kind=incident.subject.kind.value,
+        incident_class=incident.incident_class,
+        subject_kind=incident.subject.kind,
         subject_id=incident.subject.id,
-        origin=incident.origin.value,
+        origin=incident.origin,
         is_exercise=incident.is_exercise,
         opened_at=incident.opened_at,
     )
@@ -112,10 +112,10 @@ def _changing(incident: Incident) -> dict[str, Any]:
     return {
         "incident_id": incident.id,
         "version": incident.version,
-        "kind": incident.kind.value,
+        "kind": incident.kind,
         "band": incident.band,
         "policy_hash": incident.policy.hash,
-        "state": incident.state.value,
+        "state": incident.state,
         "level": incident.level,
         "wants": wants(incident),
         "nobody": incident.nobody,
