@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
 from dispatch.errors import BadInput
-from dispatch.model import Place
+from dispatch.model import Place, TerminalId
 from dispatch.places import to_wgs84
 
 Shape = TypeVar("Shape")
@@ -60,9 +60,12 @@ def usable_id(value: object) -> str | None:
     """An id that can be stored, compared and shown; None for one that cannot. A number counts as its digits."""
     if type(value) is int and abs(value) < 1 << 64:
         value = str(value)
-    if not isinstance(value, str) or not 0 < len(value) <= ID_MAX:
-        return None
-    return value if value.isprintable() and "\ufffd" not in value else None
+    return value if isinstance(value, str) and is_usable_id(value) else None
+
+
+def is_usable_id(text: str) -> TypeGuard[TerminalId]:
+    """Whether an id can be stored, compared and shown, a terminal's or another's."""
+    return 0 < len(text) <= ID_MAX and text.isprintable() and "\ufffd" not in text
 
 
 def clean_text(value: object, length_max: int) -> str | None:
