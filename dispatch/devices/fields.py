@@ -25,7 +25,7 @@ ID_MAX = 128
 YEARS = range(2000, 2100)
 """A device's word on the time is taken from these years only; outside, its clock was never set."""
 
-FUTURE_S, PAST_DAYS = 300, 30
+FUTURE, PAST = timedelta(minutes=5), timedelta(days=30)
 """How far off a device's time may be before it is remarked upon (it changes nothing else)."""
 
 _JUNK_AT_ENDS = "\ufeff\x00 \t\r\n"
@@ -97,9 +97,9 @@ def instant(value: object, received_at: datetime) -> tuple[datetime | None, str 
     if at.year not in YEARS:
         return None, "at_absurd"
     at = at.astimezone(UTC)
-    if at > received_at + timedelta(seconds=FUTURE_S):
+    if at > received_at + FUTURE:
         return at, "at_in_future"
-    return at, "at_long_ago" if at < received_at - timedelta(days=PAST_DAYS) else None
+    return at, "at_long_ago" if at < received_at - PAST else None
 
 
 def place(value: Any) -> Place | None:

@@ -149,7 +149,7 @@ def _alarm(terminal_id: TerminalId, _topic: str, payload: bytes, received_at: da
             cancel_of=cancel_of,
             battery_percent=battery,
             place=place,
-            flaws=tuple(flaw for flaw in flaws if flaw is not None),
+            flaws=tuple(filter(None, flaws)),
         )
     ]
 
