@@ -4,8 +4,8 @@ The parts run in no promised order and on the same snapshot, so none may build o
 looked at when all have run. Only the log's place is certain: its turn is taken when every other part is written, so
 that nobody holds the turn while waiting for somebody else's row.
 
-Rows go over as one JSON text a part. A parameter for every column costs asyncpg five times as much to encode, and
-PostgreSQL reads the one as fast as the other.
+Rows go over as one JSON text a part. A parameter for every column costs asyncpg four times as much to encode, and both
+sides together a little more. PostgreSQL reads it as jsonb, which takes it a quarter less time than as json.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Shape = tuple[tuple[str, str, int], ...]
 
 
 def as_json(rows: Sequence[msgspec.Struct]) -> str:
-    """Rows as PostgreSQL's json_to_recordset reads them: bytes in base64, instants in RFC 3339."""
+    """Rows as PostgreSQL's jsonb_to_recordset reads them: bytes in base64, instants in RFC 3339."""
     return _encoder.encode(rows).decode()
 
 

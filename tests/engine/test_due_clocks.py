@@ -193,7 +193,7 @@ async def test_what_happens_here_meanwhile_waits_and_is_told_in_its_order(
 
     async def click() -> None:
         answers.append(asyncio.ensure_future(two_ways.happen(opened(outcome), ev.OperatorAnswered("op"))))
-        for _ in range(20):  # time enough to be committed, were it not to wait
+        for _ in range(300):  # time enough to be committed, were it not to wait
             await fetch(database, CLIMBED)
         assert not answers[0].done()
 
