@@ -59,6 +59,7 @@ class Centre:
         self._on_show, self._on_change = on_show, on_change
         self._draw = world.chances("centre")
         self._number = 0
+        self._numbers: dict[tuple[str, str | None], set[int]] = {}
         self.changed_at_s = 0.0
         world.on_task = _of_process
 
@@ -90,12 +91,19 @@ class Centre:
         if not self.alive():
             self.world.later(self._draw.uniform(*RESTARTS_AFTER_S), lambda: self._restart(process.instance))
 
+    def expect_service(self) -> None:
+        """It is back within seconds, whatever happened."""
+        if not self.is_stormy and self.leader() is None:
+            self.world.story.breach("nobody leads, long after all was well")
+
     def leave_one(self) -> None:
         """End every process but one: who leads stays, else the newest."""
         stays = self.leader() or next((each for each in reversed(self.alive())), None)
         for process in self.alive():
             if process is not stays:
                 process.kill("no longer needed")
+        if stays is not None:
+            stays.thaw()
 
     def _restart(self, instance: str) -> None:
         if not self.alive():
@@ -115,10 +123,21 @@ class Centre:
                 self.world.story.breach(f"6: acknowledged before it was durable: {topic} {payload[:80]!r}")
 
     def published(self, process: Process, topic: str, payload: bytes) -> None:
-        """Promises 5 and 6: what is sent was committed, and `stored` is said of what is durable."""
+        """Promises 5 and 6: what is sent was committed, and `stored` is said of what is durable.
+
+        In order for each recipient is what the leader itself decided, before and after a restart. What another process
+        commits beside it is found up to a second later, and its number says that it is older.
+        """
         receipt, terminal_id = msgspec.json.decode(payload), topic.split("/")[3]
         alarm_id, n, stage = receipt["alarm_id"], receipt["n"], receipt["stage"]
         process.tell(f"receipt {terminal_id} {alarm_id} {stage} n={n}")
+        self._expect_leader(process)
+        self.mirror.handed.add((terminal_id, alarm_id, n, stage))
+        sent = self._numbers.setdefault((terminal_id, receipt.get("incident_id")), set())
+        is_ours = self.mirror.receipts.get((terminal_id, alarm_id, n, stage), False)
+        if is_ours and n not in sent and n < max(sent, default=0):
+            self.world.story.breach(f"5: receipt {n} of {alarm_id} to {terminal_id} came after {max(sent)}")
+        sent.add(n)
         if (terminal_id, alarm_id, n, stage) not in self.mirror.receipts:
             self.world.story.breach(f"5: sent what was not committed: {stage} of {alarm_id} to {terminal_id}")
         if not any(key[:2] == (terminal_id, alarm_id) for key in self.mirror.alarms):
@@ -129,7 +148,16 @@ class Centre:
         process.tell(f"shows {worker_id} the page")
         if worker_id not in self.mirror.told:
             self.world.story.breach(f"5: {worker_id} was shown what was not committed")
-        return self._on_show(worker_id)
+        self._expect_leader(process)
+        is_shown = self._on_show(worker_id)
+        if is_shown:
+            self.mirror.shown.add(worker_id)
+        return is_shown
+
+    def _expect_leader(self, process: Process) -> None:
+        """Promise 8: who was overtaken sends nothing."""
+        if process.lease.term != self.mirror.term:
+            self.world.story.breach(f"8: {process.name} sends under term {process.lease.term} of {self.mirror.term}")
 
     # --- what is kept --------------------------------------------------------------------------------------------
 

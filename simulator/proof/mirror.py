@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from dispatch.incident.invariants import violations
+from dispatch.incident.states import LIVE, AssignmentState
 from dispatch.model import IncidentId
 from dispatch.store.incidents import PolicyShelf, read_incidents
 from simulator import checks
@@ -33,12 +34,18 @@ CHANGED = """
     FROM outbox WHERE xmin::text::bigint >= $1
     UNION ALL SELECT 'parked', encode(payload, 'hex'), NULL, NULL, NULL
     FROM parked WHERE xmin::text::bigint >= $1
+    UNION ALL SELECT 'term', max(term)::text, NULL, NULL, NULL FROM lease
     UNION ALL SELECT 'horizon', pg_snapshot_xmin(pg_current_snapshot())::text, NULL, NULL, NULL"""
 BROKEN = " ".join(
     f"UNION ALL SELECT 'broken', $a${rule}$a$, found::text, NULL, NULL FROM ({statement}) AS rule (found)"  # noqa: S608 - our own
     for rule, statement in checks.ALWAYS.items()
 )
 LOOK = f"{CHANGED} {BROKEN}"
+
+
+A = AssignmentState
+LIFE_AFTER = {A.LAPSED: {A.DECLINED}, A.LOST: {A.EN_ROUTE, A.ON_SCENE}}
+"""What may still become of an assignment that has ended; of every other nothing."""
 
 
 class Mirror:
@@ -56,13 +63,19 @@ class Mirror:
         self.incidents: dict[IncidentId, Incident] = {}
         self.alarms: dict[tuple[str, str, str], str | None] = {}
         self.queued: set[str] = set()
-        self.receipts: set[tuple[str, str, int, str]] = set()
+        self.receipts: dict[tuple[str, str, int, str], bool] = {}
+        """Committed receipts, and whether the leader itself committed them."""
         self.told: set[str] = set()
         self.parked: set[str] = set()
+        self.term = 0
+        self.handed: set[tuple[str, str, int, str]] = set()
+        """Receipts that some process gave to its link."""
+        self.shown: set[str] = set()
+        """Workers whose page was shown."""
         self.looks = 0
 
-    async def look(self, who: str) -> None:
-        """See what a commit has changed."""
+    async def look(self, who: str, term: int | None, *, by_leader: bool) -> None:
+        """See what a commit has changed; `term` is the one it was written under, if it had to be."""
         self.looks += 1
         changed: list[IncidentId] = []
         for row in await self._eye.fetch(LOOK, self._horizon):
@@ -72,18 +85,22 @@ class Mirror:
                 case "alarm":
                     self.alarms[row["a"], row["b"], row["c"]] = row["d"]
                 case "message":
-                    self._message(row)
+                    self._message(row, by_leader=by_leader)
                 case "parked":
                     self.parked.add(row["a"])
+                case "term":
+                    self.term = int(row["a"] or 0)
                 case "horizon":
                     self._horizon = int(row["a"])
                 case "broken":
                     self._story.breach(f"{row['a']}: {row['b']}")
+        if changed and term is not None and term != self.term:
+            self._story.breach(f"8: {who} wrote under term {term}, and {self.term} had begun")
         if changed:
             for incident in await read_incidents(self._eye, self._shelf, changed):
                 self._incident(incident, who)
 
-    def _message(self, row: Any) -> None:
+    def _message(self, row: Any, *, by_leader: bool) -> None:
         if row["b"] == "queued":
             self.queued.add(row["a"])
         else:
@@ -91,9 +108,14 @@ class Mirror:
         recipient, _, name = row["c"].rpartition(" ")
         if name == "receipt":
             body = msgspec.json.decode(row["d"])
-            self.receipts.add((recipient, body["alarm_id"], body["n"], body["stage"]))
+            receipt = recipient, body["alarm_id"], body["n"], body["stage"]
+            self.receipts.setdefault(receipt, by_leader)
+            if row["b"] == "sent" and receipt not in self.handed:
+                self._story.breach(f"5: recorded as sent and was not: {receipt}")
         else:
             self.told.add(recipient)
+            if row["b"] == "sent" and recipient not in self.shown:
+                self._story.breach(f"5: recorded as sent and was not: {name} to {recipient}")
 
     def _incident(self, incident: Incident, who: str) -> None:
         before = self.incidents.get(incident.id)
@@ -101,11 +123,19 @@ class Mirror:
             return
         for broken in violations(before, incident):
             self._story.breach(f"{broken}: {incident.id}")
+        for state, now in _changed(before, incident):
+            if state not in LIVE and now not in LIFE_AFTER.get(state, ()):
+                self._story.breach(f"an assignment of {incident.id} was {state} and is {now}")
         live = ", ".join(f"{each.worker_id} {each.state}" for each in incident.live())
         text = f"{_short(incident)} {incident.state} level {incident.level} [{live}] {incident.outcome or ''}"
         self._story.tell(who, f"committed {text}".rstrip())
         self.incidents[incident.id] = incident
         self._on_change(before, incident)
+
+
+def _changed(before: Incident | None, after: Incident) -> list[tuple[AssignmentState, AssignmentState]]:
+    was = {each.id: each.state for each in before.assignments} if before else {}
+    return [(was[each.id], each.state) for each in after.assignments if was.get(each.id, each.state) != each.state]
 
 
 def _short(incident: Incident) -> str:

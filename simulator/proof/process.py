@@ -75,8 +75,8 @@ class Process:
         way, clock = self.way, self.clock
         self.house, router = ProofDatabase(way, size=3), ProofDatabase(way, size=4, is_planned_once=True)
         self.lease = Lease(ProofDatabase(way, size=2, dispatching=True), clock, self.instance, _Lock(self))
-        new_calls = [ProofOne(way) for _ in range(2)]
-        self.engine = Engine(ProofOne(way), clock, self.centre.policies, self._term_held, new_calls)
+        new_calls, due_clocks = [ProofOne(way) for _ in range(2)], [ProofOne(way) for _ in range(2)]
+        self.engine = Engine(ProofOne(way), clock, self.centre.policies, self._term_held, new_calls, due_clocks)
         self.assigner = Assigner(router, clock, self.engine)
         self.deadlines = Deadlines(router, clock, self.engine)
         means = Means("proof", clock.now, self._publish, lambda worker_id: self.assigner.names.get(worker_id), self._show)
@@ -121,14 +121,15 @@ class Process:
         self.strike("frozen", f"for {for_s:.1f} s")
         self.is_frozen, self._thawed = True, asyncio.Event()
         self.world.later(min(for_s, IDLE_IN_TRANSACTION_S), self._idled if for_s > IDLE_IN_TRANSACTION_S else int)
-        self.world.later(for_s, self._thaw)
+        self.world.later(for_s, self.thaw)
 
     def _idled(self) -> None:
         if self.is_frozen:
             self.way.end_idle_transactions()
 
-    def _thaw(self) -> None:
-        if self.is_dead or self._thawed is None:
+    def thaw(self) -> None:
+        """Wake it, if it is frozen."""
+        if not self.is_frozen or self._thawed is None:
             return
         self.tell("wakes")
         self.is_frozen = False
@@ -167,9 +168,10 @@ class Process:
         await self.awake()
         return answer
 
-    async def world_committed(self) -> None:
+    async def has_committed(self, term: int | None) -> None:
         """Something is durable: what must hold is looked at before anything else happens."""
-        await self.centre.mirror.look(self.name)
+        mirror = self.centre.mirror
+        await mirror.look(self.name, term, by_leader=self.lease.term == mirror.term)
 
     def strike(self, fault: str, what: str = "") -> None:
         self.well_since_s = self.world.now_s

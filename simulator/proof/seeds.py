@@ -83,12 +83,13 @@ def stand_on(dsn: str) -> Iterator[Stand]:
     """A stand on a database that has the schema."""
     io = asyncio.new_event_loop()
     depot = Depot(dsn)
-    eye = io.run_until_complete(asyncpg.connect(dsn, timeout=10))
+    eye, guard = (io.run_until_complete(asyncpg.connect(dsn, timeout=10)) for _ in range(2))
     try:
-        yield Stand(io, dsn, depot, eye, policies_of(None))
+        yield Stand(io, dsn, depot, eye, guard, policies_of(None))
     finally:
         io.run_until_complete(depot.close())
         eye.terminate()
+        guard.terminate()
         io.run_until_complete(asyncio.sleep(0))
         io.close()
 

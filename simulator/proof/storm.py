@@ -14,6 +14,8 @@ DIES_WITHIN_STEPS = 80
 AWAY_S = (0.5, 20.0)
 NAP_S = (0.1, 1.9)
 SLEEP_S = (3.0, 25.0)
+BACK_WITHIN_S = 8.0
+"""A restart takes up to 3 s here, a takeover 3 to 4 s more."""
 
 
 class Storm:
@@ -32,7 +34,7 @@ class Storm:
             self._set_clock,
         ]  # fmt: skip
         for _ in range(self._draw.randint(*BLOWS)):
-            self._world.later(self._draw.uniform(0, self.seconds), self._draw.choice(blows))
+            self._strike_later(self._draw.uniform(0, self.seconds), self._draw.choice(blows))
         self._world.later(self.seconds, self._end)
 
     def _weather(self, *, is_stormy: bool) -> None:
@@ -48,6 +50,10 @@ class Storm:
         """Everything works again, and one process is left."""
         self._weather(is_stormy=False)
         self._centre.leave_one()
+        self._world.later(BACK_WITHIN_S, self._centre.expect_service)
+
+    def _strike_later(self, seconds: float, blow: Callable[[], None]) -> None:
+        self._world.later(seconds, lambda: blow() if self._centre.is_stormy else None)
 
     # --- blows ---------------------------------------------------------------------------------------------------
 
@@ -76,7 +82,7 @@ class Storm:
         """Another process stands by; the leader dies, or freezes and wakes late."""
         self._world.story.strike("standby", "world")
         self._centre.start("b" if self._centre.alive() and self._centre.alive()[0].instance == "a" else "a")
-        self._world.later(self._draw.uniform(1, 5), self._fell_leader)
+        self._strike_later(self._draw.uniform(1, 5), self._fell_leader)
 
     def _fell_leader(self) -> None:
         leader = self._centre.leader()

@@ -61,6 +61,7 @@ class Stand:
     dsn: str
     depot: Depot
     eye: asyncpg.Connection[Any]
+    guard: asyncpg.Connection[Any]
     policies: Policies
 
 
@@ -93,7 +94,7 @@ class Trial:
     def __init__(self, seed: int, stand: Stand, plan: Plan) -> None:
         self._stand, self._plan = stand, plan
         self._town = build(seed, SIZE)
-        self.world = World(seed, stand.io, stand.eye)
+        self.world = World(seed, stand.io, stand.guard)
         self._draw = self.world.chances("trial")
         habits = self._draw.choice((BRISK, UNHURRIED, REAL))
         self.homes, self.people = Homes(self.world, self._town), People(self.world, self._town, habits)
@@ -115,6 +116,7 @@ class Trial:
         self._plan_storms()
         world.skip_to = self._skip_to
         world.run(self._plan.hours * 3600)
+        world.skip_to = lambda at_s: at_s
         self._check_homes()
         verdict = world.really(self._judge())
         for process in list(self.centre.alive()):
@@ -163,7 +165,7 @@ class Trial:
         since_s = max(centre.changed_at_s, process.well_since_s, self._skipped_at_s)
         if not process.is_leading or process.is_frozen or world.now_s - since_s < SETTLED_S:
             return at_s
-        until_s = world.next_happening_s() or self._plan.hours * 3600
+        until_s = min(world.next_happening_s() or self._plan.hours * 3600, self._plan.hours * 3600)
         due_s = centre.next_due_in_s()
         if due_s is not None:
             until_s = min(until_s, world.now_s + due_s - BEFORE_DUE_S)

@@ -10,6 +10,7 @@ clock, since the server's own clock is the machine's.
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,16 @@ from dispatch.store.database import Database
 from dispatch.store.one_connection import OneConnection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+    from collections.abc import AsyncIterator, Callable, Generator
 
     from simulator.proof.depot import Depot, Real
     from simulator.proof.process import Process
 
 READS = ("SELECT", "BEGIN", "ROLLBACK")
-NO_LOOK = (*READS, "UPDATE lease", "INSERT INTO lease")
+NO_LOOK = (*READS, "UPDATE lease SET beat")
 """Statements after which nothing that the promises are about has changed."""
+HOLDS = re.compile(r"FROM lease WHERE term = \$(\d+) FOR KEY SHARE")
+"""Where a statement names the term it is written under."""
 LOCK_WITHIN_S = 2.0
 IDLE_IN_TRANSACTION_S = 2.0
 ANSWER_S = (0.0002, 0.004)
@@ -51,31 +54,32 @@ class Line:
         self.is_broken = False
         self._in_transaction = False
         self._has_written = False
+        self._term: int | None = None
 
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's
-        return await self._do(query, lambda real: real.execute(query, *args))  # type: ignore[no-any-return]
+    async def execute(self, query: str, *args: Any) -> Any:
+        return await self._do("execute", query, args)
 
-    async def fetch(self, query: str, *args: Any) -> list[Any]:
-        return await self._do(query, lambda real: real.fetch(query, *args))  # type: ignore[no-any-return]
+    async def fetch(self, query: str, *args: Any) -> Any:
+        return await self._do("fetch", query, args)
 
     async def fetchrow(self, query: str, *args: Any) -> Any:
-        return await self._do(query, lambda real: real.fetchrow(query, *args))
+        return await self._do("fetchrow", query, args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
-        return await self._do(query, lambda real: real.fetchval(query, *args))
+        return await self._do("fetchval", query, args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """As asyncpg's: whatever ends the block badly rolls back."""
-        await self._do("BEGIN;", lambda real: real.execute("BEGIN;"))
+        await self.execute("BEGIN;")
         self._in_transaction, self._has_written = True, False
         try:
             yield
         except BaseException:
-            await self._do("ROLLBACK;", lambda real: real.execute("ROLLBACK;"))
+            await self.execute("ROLLBACK;")
             self._in_transaction = False
             raise
-        await self._do("COMMIT;", lambda real: real.execute("COMMIT;"))
+        await self.execute("COMMIT;")
         self._in_transaction = False
 
     def is_in_transaction(self) -> bool:
@@ -93,18 +97,22 @@ class Line:
     async def close(self) -> None:
         self.terminate()
 
-    async def _do(self, query: str, do: Callable[[asyncpg.Connection[Any]], Awaitable[Any]]) -> Any:
+    async def _do(self, how: str, query: str, args: tuple[Any, ...]) -> Any:
         await self._way.process.awake()
         if self.is_broken:
             raise asyncpg.InterfaceError("connection is closed")
         is_durable = self._is_durable(query)
+        if not self._in_transaction:
+            self._term = None
+        if found := HOLDS.search(query):
+            self._term = args[int(found[1]) - 1]
 
         async def really() -> Any:
             if self.is_broken:  # while this waited for its turn
                 raise _error(BROKEN)
-            answer = await do(self.real.connection)
+            answer = await getattr(self.real.connection, how)(query, *args)
             if is_durable:
-                await self._way.process.world_committed()
+                await self._way.process.has_committed(self._term)
             return answer
 
         self._has_written |= not query.startswith(READS)

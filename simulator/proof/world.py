@@ -41,21 +41,20 @@ class _Request:
 
 
 class World:
-    """See the module. `io` is the real loop that the database's connections live on, `eye` one of those, for looking.
+    """See the module. `io` is the real loop that the database's connections live on, `guard` one of those, to ask who
+    waits for a lock.
 
     `on_task` is told of every task that begins; `skip_to` may name a later instant to go to when nothing is going on.
     """
 
-    def __init__(
-        self, seed: int, io: asyncio.AbstractEventLoop, eye: asyncpg.Connection[Any]
-    ) -> None:
+    def __init__(self, seed: int, io: asyncio.AbstractEventLoop, guard: asyncpg.Connection[Any]) -> None:
         self.seed = seed
         self.on_task: Callable[[asyncio.Task[Any]], None] = lambda _task: None
         self.skip_to: Callable[[float], float] = lambda at_s: at_s
         self.loop = VirtualLoop(self._begun, self._unhandled)
         self.story = Story(self.loop.time)
         self.draw = self.chances("world")
-        self._io, self._eye = io, eye
+        self._io, self._guard = io, guard
         self._requests: deque[_Request] = deque()
         self._stuck: list[_Request] = []
         self._has_moved = False
@@ -148,7 +147,7 @@ class World:
             self.really(asyncio.wait({task}, timeout=PATIENCE_S))
             if task.done():
                 break
-            if self.really(self._eye.fetchval(WAITS, request.server_pid)):
+            if self.really(self._guard.fetchval(WAITS, request.server_pid)):
                 return False
         if not request.answer.done():
             error = task.exception()
@@ -174,7 +173,7 @@ class World:
         for request in self._stuck:
             if request.server_pid == server_pid:
                 assert request.task is not None
-                self.really(self._eye.fetchval("SELECT pg_cancel_backend($1)", server_pid))
+                self.really(self._guard.fetchval("SELECT pg_cancel_backend($1)", server_pid))
                 self.really(asyncio.wait({request.task}))
                 self._has_moved = True
 
