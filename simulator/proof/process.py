@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from dispatch.model import Alarm, TerminalId, Unreadable, WorkerId
     from simulator.proof.centre import Centre
 
+    Do = Callable[[], Coroutine[Any, Any, Any]]
+
 WHO: ContextVar[Process | None] = ContextVar("WHO", default=None)
 """Whose task runs."""
 LOOK_AGAIN_S = 1.0
@@ -83,6 +85,7 @@ class Process:
         self.sender = Sender(router, clock, open_channels(means), self.lease.is_fresh)
         for listener in (self._send, self.assigner.on_committed, self.deadlines.on_committed):
             self.engine.listen(listener)
+        self.engine.listen_to_doubt(self.sender.look_again)
 
     # --- what the world does to it -------------------------------------------------------------------------------
 
@@ -162,9 +165,9 @@ class Process:
                 self.kill(where)
                 raise asyncio.CancelledError
 
-    async def ask(self, do: Callable[[], Coroutine[Any, Any, Any]], server_pid: int) -> Any:
+    async def ask(self, do: Do, server_pid: int, then: Do | None = None) -> Any:
         """Have something done on the real database."""
-        answer = await self.world.ask(do, server_pid)
+        answer = await self.world.ask(do, server_pid, then)
         await self.awake()
         return answer
 

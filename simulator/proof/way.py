@@ -21,10 +21,12 @@ from dispatch.store.database import Database
 from dispatch.store.one_connection import OneConnection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 
     from simulator.proof.depot import Depot, Real
     from simulator.proof.process import Process
+
+    Do = Callable[[], Coroutine[Any, Any, Any]]
 
 READS = ("SELECT", "BEGIN", "ROLLBACK")
 NO_LOOK = (*READS, "UPDATE lease SET beat")
@@ -110,13 +112,13 @@ class Line:
         async def really() -> Any:
             if self.is_broken:  # while this waited for its turn
                 raise _error(BROKEN)
-            answer = await getattr(self.real.connection, how)(query, *args)
-            if is_durable:
-                await self._way.process.has_committed(self._term)
-            return answer
+            return await getattr(self.real.connection, how)(query, *args)
+
+        async def look() -> None:
+            await self._way.process.has_committed(self._term)
 
         self._has_written |= not query.startswith(READS)
-        return await self._way.carry(self, query, really, is_durable=is_durable)
+        return await self._way.carry(self, query, really, look if is_durable else None)
 
     def _is_durable(self, query: str) -> bool:
         """Whether something is durable after this statement that was not before."""
@@ -145,10 +147,8 @@ class Way:
         self._lines.add(line)
         return line
 
-    async def carry(
-        self, line: Line, query: str, really: Callable[[], Any], *, is_durable: bool
-    ) -> Any:
-        """Have a statement done, if nothing comes between."""
+    async def carry(self, line: Line, query: str, really: Do, look: Do | None) -> Any:
+        """Have a statement done, if nothing comes between; `look` if it makes something durable."""
         process, trouble = self.process, self.process.trouble
         what = query[:28].replace("\n", " ")
         await process.point(f"before {what}")
@@ -163,9 +163,9 @@ class Way:
             line.terminate()
             raise TimeoutError
         self._perhaps_broken(line, what)
-        is_lost = trouble.strikes("answer_lost") if is_durable else False
+        is_lost = trouble.strikes("answer_lost") if look else False
         try:
-            answer = await self._ask(line, really)
+            answer = await self._ask(line, really, look)
         except asyncpg.PostgresError as error:
             process.tell(f"{what}: {type(error).__name__} {error}")
             raise
@@ -190,10 +190,10 @@ class Way:
             self.process.strike("database_says_no", what)
             raise _error(self._draw.choice(SAID_NO))
 
-    async def _ask(self, line: Line, really: Callable[[], Any]) -> Any:
+    async def _ask(self, line: Line, really: Do, look: Do | None) -> Any:
         """Ask PostgreSQL; what waits for a lock too long is given up, as its own limits would."""
         world, pid = self.process.world, line.real.pid
-        answer = asyncio.ensure_future(self.process.ask(really, pid))
+        answer = asyncio.ensure_future(self.process.ask(really, pid, look))
         done, _ = await asyncio.wait({answer}, timeout=LOCK_WITHIN_S)
         if not done:
             world.later(0, lambda: world.give_up_waiting(pid))

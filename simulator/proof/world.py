@@ -25,16 +25,19 @@ if TYPE_CHECKING:
 
     from simulator.proof.depot import Depot, Real
 
+    Do = Callable[[], Coroutine[Any, Any, Any]]
+
 PATIENCE_S = 0.05
 """Real seconds after which a statement is asked whether it waits for a lock."""
 WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted)"
 
 
-@dataclass
+@dataclass(eq=False)
 class _Request:
     """A statement for the real database: how to do it, whom to answer, and who does it (a server process's id)."""
 
-    do: Callable[[], Coroutine[Any, Any, Any]]
+    do: Do
+    then: Do | None
     answer: asyncio.Future[Any]
     server_pid: int
     task: asyncio.Task[Any] | None = None
@@ -105,9 +108,14 @@ class World:
 
     # --- statements ----------------------------------------------------------------------------------------------
 
-    def ask(self, do: Callable[[], Coroutine[Any, Any, Any]], server_pid: int, *, first: bool = False) -> Awaitable[Any]:
-        """Have something done on the real database as soon as nothing else can run. `first`: before what waits."""
-        request = _Request(do, self.loop.create_future(), server_pid)
+    def ask(
+        self, do: Do, server_pid: int, then: Do | None = None, *, first: bool = False
+    ) -> Awaitable[Any]:
+        """Have something done on the real database as soon as nothing else can run, and `then` if it went well.
+
+        `first`: before what waits already.
+        """
+        request = _Request(do, then, self.loop.create_future(), server_pid)
         if first:
             self._requests.appendleft(request)
         else:
@@ -135,38 +143,47 @@ class World:
         self.give_up_waiting(request.server_pid)  # somebody threw its connection away meanwhile
         request.task = self._io.create_task(request.do())
         self._has_moved = True
-        if not self._is_answered(request):
+        if self._is_done(request):
+            for stuck in self._stuck:  # what goes on now goes on before anybody looks
+                self._is_done(stuck)
+            self._conclude(request)
+        else:
             self.story.tell("database", "a statement waits for a lock")
             self._stuck.append(request)
 
-    def _is_answered(self, request: _Request) -> bool:
-        """Whether a statement is done; False if it waits for a lock that somebody else holds."""
-        task = request.task
-        assert task is not None
+    def _is_done(self, request: _Request) -> bool:
+        """Wait until a statement is done; False if it waits for a lock that somebody else holds."""
+        assert request.task is not None
         while True:
-            self.really(asyncio.wait({task}, timeout=PATIENCE_S))
-            if task.done():
-                break
+            self.really(asyncio.wait({request.task}, timeout=PATIENCE_S))
+            if request.task.done():
+                return True
             if self.really(self._guard.fetchval(WAITS, request.server_pid)):
                 return False
-        if not request.answer.done():
-            error = task.exception()
-            if error is None:
-                request.answer.set_result(task.result())
-            else:
-                request.answer.set_exception(error)
-        elif not task.cancelled():
-            task.exception()
-        return True
+
+    def _conclude(self, request: _Request) -> None:
+        """Look at what a statement has done, and answer whoever asked for it."""
+        assert request.task is not None
+        error = request.task.exception()
+        if error is None and request.then is not None:
+            self.really(request.then())
+        if request.answer.done():
+            return
+        if error is None:
+            request.answer.set_result(request.task.result())
+        else:
+            request.answer.set_exception(error)
 
     def _look_at_stuck(self) -> bool:
         """Whether a statement that waited for a lock is answered now."""
         if not self._stuck or not self._has_moved:
             return False
         self._has_moved = False
-        before = len(self._stuck)
-        self._stuck = [request for request in self._stuck if not self._is_answered(request)]
-        return len(self._stuck) < before
+        done = [request for request in self._stuck if self._is_done(request)]
+        self._stuck = [request for request in self._stuck if request not in done]
+        for request in done:
+            self._conclude(request)
+        return bool(done)
 
     def give_up_waiting(self, server_pid: int) -> None:
         """Have PostgreSQL end a statement that waits for a lock, as its own time limits would."""
