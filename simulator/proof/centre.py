@@ -14,6 +14,7 @@ from dispatch.devices import kinds
 from dispatch.incident.clocks import due_at
 from dispatch.model import Alarm
 from simulator.proof.broker import Broker
+from simulator.proof.looks import Looks
 from simulator.proof.mirror import Mirror
 from simulator.proof.process import WHO, Process
 
@@ -53,6 +54,7 @@ class Centre:
         self.world, self.depot, self.policies = world, depot, policies
         self.broker = Broker(world, on_down)
         self.mirror = Mirror(eye, world.story, self._changed)
+        self.looks = Looks(self.mirror)
         self.processes: list[Process] = []
         self.wall_off_s = 0.0
         self.is_stormy = False
@@ -194,10 +196,9 @@ class Centre:
     def next_due_in_s(self) -> float | None:
         """Seconds until the earliest clock of all runs out."""
         process = self.leader()
-        clocks = [at for each in self.mirror.incidents.values() if (at := due_at(each)) is not None]
-        if process is None or not clocks:
+        if process is None or not self.mirror.due:
             return None
-        return (min(clocks) - process.clock.now()) / timedelta(seconds=1)
+        return (min(self.mirror.due.values()) - process.clock.now()) / timedelta(seconds=1)
 
 
 def _of_process(task: asyncio.Task[Any]) -> None:

@@ -19,6 +19,7 @@ from simulator import checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     import asyncpg
 
@@ -26,18 +27,18 @@ if TYPE_CHECKING:
     from simulator.proof.story import Story
 
 CHANGED = """
-    SELECT 'incident' AS what, incident_id::text AS a, NULL AS b, NULL AS c, NULL AS d
+    SELECT 'incident' AS what, incident_id::text AS a, NULL AS b, NULL AS c, NULL AS d, due_at AS at
     FROM incident WHERE xmin::text::bigint >= $1
-    UNION ALL SELECT 'alarm', terminal_id, alarm_id, encode(digest, 'hex'), incident_id::text
+    UNION ALL SELECT 'alarm', terminal_id, alarm_id, encode(digest, 'hex'), incident_id::text, NULL
     FROM alarm WHERE xmin::text::bigint >= $1
-    UNION ALL SELECT 'message', outbox_id::text, state, recipient || ' ' || message, body::text
+    UNION ALL SELECT 'message', outbox_id::text, state, recipient || ' ' || message, body::text, created_at
     FROM outbox WHERE xmin::text::bigint >= $1
-    UNION ALL SELECT 'parked', encode(payload, 'hex'), NULL, NULL, NULL
+    UNION ALL SELECT 'parked', encode(payload, 'hex'), NULL, NULL, NULL, NULL
     FROM parked WHERE xmin::text::bigint >= $1
-    UNION ALL SELECT 'term', max(term)::text, NULL, NULL, NULL FROM lease
-    UNION ALL SELECT 'horizon', pg_snapshot_xmin(pg_current_snapshot())::text, NULL, NULL, NULL"""
+    UNION ALL SELECT 'term', max(term)::text, NULL, NULL, NULL, NULL FROM lease
+    UNION ALL SELECT 'horizon', pg_snapshot_xmin(pg_current_snapshot())::text, NULL, NULL, NULL, NULL"""
 BROKEN = " ".join(
-    f"UNION ALL SELECT 'broken', $a${rule}$a$, found::text, NULL, NULL FROM ({statement}) AS rule (found)"  # noqa: S608 - our own
+    f"UNION ALL SELECT 'broken', $a${rule}$a$, found::text, NULL, NULL, NULL FROM ({statement}) AS rule (found)"  # noqa: S608 - our own
     for rule, statement in checks.ALWAYS.items()
 )
 LOOK = f"{CHANGED} {BROKEN}"
@@ -62,7 +63,10 @@ class Mirror:
         self._horizon = 0
         self.incidents: dict[IncidentId, Incident] = {}
         self.alarms: dict[tuple[str, str, str], str | None] = {}
-        self.queued: set[str] = set()
+        self.queued: dict[str, datetime] = {}
+        """When each message was decided that is not sent yet."""
+        self.due: dict[IncidentId, datetime] = {}
+        """When the earliest clock of each open incident runs out."""
         self.receipts: dict[tuple[str, str, int, str], bool] = {}
         """Committed receipts, and whether the leader itself committed them."""
         self.told: set[str] = set()
@@ -82,6 +86,7 @@ class Mirror:
             match row["what"]:
                 case "incident":
                     changed.append(IncidentId(UUID(row["a"])))
+                    self._due(changed[-1], row["at"])
                 case "alarm":
                     self.alarms[row["a"], row["b"], row["c"]] = row["d"]
                 case "message":
@@ -100,11 +105,22 @@ class Mirror:
             for incident in await read_incidents(self._eye, self._shelf, changed):
                 self._incident(incident, who)
 
+    def has_instant_between(self, one: datetime, other: datetime) -> bool:
+        """Whether a clock runs out, or a message was decided, after the one instant and not after the other."""
+        one, other = min(one, other), max(one, other)
+        return any(one < at <= other for many in (self.due, self.queued) for at in many.values())
+
+    def _due(self, incident_id: IncidentId, at: datetime | None) -> None:
+        if at is None:
+            self.due.pop(incident_id, None)
+        else:
+            self.due[incident_id] = at
+
     def _message(self, row: Any, *, by_leader: bool) -> None:
         if row["b"] == "queued":
-            self.queued.add(row["a"])
+            self.queued[row["a"]] = row["at"]
         else:
-            self.queued.discard(row["a"])
+            self.queued.pop(row["a"], None)
         recipient, _, name = row["c"].rpartition(" ")
         if name == "receipt":
             body = msgspec.json.decode(row["d"])

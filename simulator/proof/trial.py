@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from simulator.proof.depot import Depot
 
 SIZE = Size(homes=10, stations=2, workers=6)
+AT_THEIR_WORST = {"forgets_offer": 0.25, "says_yes_late": 0.7, "declines": 0.12, "overlooks": 0.3}
+"""People as they are when nothing goes well; what they do too late must be no worse than not doing it."""
 SETTLED_S = 1.2
 """When nothing was written for so long every loop of the service has looked, and found nothing to do."""
 SKIP_AT_LEAST_S = 2.5
@@ -96,7 +98,7 @@ class Trial:
         self._town = build(seed, SIZE)
         self.world = World(seed, stand.io, stand.guard)
         self._draw = self.world.chances("trial")
-        habits = self._draw.choice((BRISK, UNHURRIED, REAL))
+        habits = replace(self._draw.choice((BRISK, UNHURRIED, REAL)), **AT_THEIR_WORST)
         self.homes, self.people = Homes(self.world, self._town), People(self.world, self._town, habits)
         self.centre = Centre(
             self.world, stand.depot, stand.eye, stand.policies, self.homes.hear, self.people.show, self._changed

@@ -19,6 +19,7 @@ import asyncpg
 from dispatch.store import database
 from dispatch.store.database import Database
 from dispatch.store.one_connection import OneConnection
+from simulator.proof.looks import REPEATED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Generator
@@ -118,7 +119,20 @@ class Line:
             await self._way.process.has_committed(self._term)
 
         self._has_written |= not query.startswith(READS)
+        if query in REPEATED and not self._in_transaction:
+            return await self._repeated(how, query, args, really)
         return await self._way.carry(self, query, really, look if is_durable else None)
+
+    async def _repeated(self, how: str, query: str, args: tuple[Any, ...], really: Do) -> Any:
+        """A look that need not be done again while nothing has changed."""
+        looks = self._way.process.centre.looks
+
+        async def once() -> Any:
+            answer = await really()
+            looks.keep(f"{how} {query}", args, answer)
+            return answer
+
+        return await self._way.carry(self, query, once, known=lambda: looks.known(f"{how} {query}", args))
 
     def _is_durable(self, query: str) -> bool:
         """Whether something is durable after this statement that was not before."""
@@ -147,8 +161,17 @@ class Way:
         self._lines.add(line)
         return line
 
-    async def carry(self, line: Line, query: str, really: Do, look: Do | None) -> Any:
-        """Have a statement done, if nothing comes between; `look` if it makes something durable."""
+    async def carry(
+        self,
+        line: Line,
+        query: str,
+        really: Do,
+        look: Do | None = None,
+        known: Callable[[], tuple[Any] | None] = lambda: None,
+    ) -> Any:
+        """Have a statement done, if nothing comes between; `look` if it makes something durable, `known` tells the
+        answer if PostgreSQL need not be asked.
+        """
         process, trouble = self.process, self.process.trouble
         what = query[:28].replace("\n", " ")
         await process.point(f"before {what}")
@@ -165,7 +188,8 @@ class Way:
         self._perhaps_broken(line, what)
         is_lost = trouble.strikes("answer_lost") if look else False
         try:
-            answer = await self._ask(line, really, look)
+            spared = known()
+            answer = spared[0] if spared else await self._ask(line, really, look)
         except asyncpg.PostgresError as error:
             process.tell(f"{what}: {type(error).__name__} {error}")
             raise

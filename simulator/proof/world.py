@@ -155,11 +155,29 @@ class World:
         """Wait until a statement is done; False if it waits for a lock that somebody else holds."""
         assert request.task is not None
         while True:
-            self.really(asyncio.wait({request.task}, timeout=PATIENCE_S))
+            self._wait(request.task)
             if request.task.done():
                 return True
             if self.really(self._guard.fetchval(WAITS, request.server_pid)):
                 return False
+
+    def _wait(self, task: asyncio.Task[Any]) -> None:
+        """Let the real loop run until a task is done, or patience ends."""
+        if task.done():
+            return
+        before = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        task.add_done_callback(self._stop)
+        patience = self._io.call_later(PATIENCE_S, self._io.stop)
+        try:
+            self._io.run_forever()
+        finally:
+            patience.cancel()
+            task.remove_done_callback(self._stop)
+            asyncio._set_running_loop(before)
+
+    def _stop(self, _task: object) -> None:
+        self._io.stop()
 
     def _conclude(self, request: _Request) -> None:
         """Look at what a statement has done, and answer whoever asked for it."""
