@@ -56,7 +56,8 @@ class Sender:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: list[Finished] = []
         self._early: list[OutboxMessage] | None = []
-        """What was decided before the rows of a former process were read; None once they are."""
+        """What was decided before the rows that nobody told us of were read (a former process' rows, or those of a
+        commit whose answer was lost); None once they are."""
         self._bell = Bell()
 
     # --- taking in ----------------------------------------------------------------------------------------------
@@ -67,6 +68,12 @@ class Sender:
             self.post(committed.messages)
         else:
             self._early += committed.messages
+
+    def look_again(self) -> None:
+        """A commit may have happened of which nobody will tell us: its messages go before anything newer."""
+        if self._early is None:
+            self._early = []
+            self._bell.ring()
 
     def post(self, messages: Iterable[OutboxMessage]) -> None:
         """Queue messages behind what their recipients still wait for; one held already is passed over."""
