@@ -345,6 +345,7 @@ def worker_event(act: Act, offer_id: AssignmentId, worker_id: WorkerId, new_offe
 
 
 def operator_event(act: Act) -> ev.Event:
+    """What a click on the board means to the rules."""
     if act.verb == "answer":
         return ev.OperatorAnswered(OPERATOR)
     if act.verb == "confirm-cancel":

@@ -1,4 +1,4 @@
-"""Terminals in homes: the reference terminal, on a radio link that loses, doubles and delays. They keep the contract."""
+"""Terminals in homes: the reference terminal, on a radio link that loses, doubles and delays."""
 
 from __future__ import annotations
 
@@ -91,5 +91,7 @@ class Homes:
             self._do(device, device.due(max(due_at, self._now())))
 
     def _send(self, message: Publish) -> None:
-        arrive = lambda: self.broker.up(ALARM_CLIENT, message.topic, message.payload)  # noqa: E731
+        def arrive() -> None:
+            self.broker.up(ALARM_CLIENT, message.topic, message.payload)
+
         self._up.carry(arrive, message.topic.split("/", 3)[3])

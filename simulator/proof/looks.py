@@ -21,7 +21,7 @@ REPEATED = {
     outbox.SQL["queued"],
     roster.SQL["waiting"],
 }
-"""Questions about what the mirror sees as well; the instants they ask about are clocks' ends and messages' beginnings."""
+"""Questions about what the mirror sees as well; they ask when clocks run out and when messages were decided."""
 
 
 class Looks:

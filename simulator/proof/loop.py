@@ -9,15 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from asyncio.events import _get_running_loop, _set_running_loop  # what asyncio has for those who write loops
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from contextvars import Context
 
+Args = TypeVarTuple("Args")
 STEPS_MAX = 200_000
 """Callbacks at one instant; more means that something turns in a circle without waiting for anything."""
+
+
+@contextmanager
+def running(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
+    """Have asyncio take this loop for the one that runs; None: none does."""
+    before = _get_running_loop()
+    _set_running_loop(loop)
+    try:
+        yield
+    finally:
+        _set_running_loop(before)
 
 
 class _Call(asyncio.TimerHandle):
@@ -31,7 +45,9 @@ class _Call(asyncio.TimerHandle):
 class VirtualLoop(asyncio.AbstractEventLoop):
     """`settle` runs everything that can run at this instant; `next_at_s` and `move_to` are for whoever owns time."""
 
-    def __init__(self, on_task: Callable[[asyncio.Task[Any]], None], on_fault: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, on_task: Callable[[asyncio.Task[Any]], None], on_fault: Callable[[dict[str, Any]], None]
+    ) -> None:
         self._on_task, self._on_fault = on_task, on_fault
         self._now_s = 0.0
         self._order = 0
@@ -42,15 +58,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def settle(self) -> None:
         """Run every callback that is ready, and those that they make ready."""
-        before = asyncio._get_running_loop()
-        asyncio._set_running_loop(self)
-        try:
+        with running(self):
             for _ in range(STEPS_MAX):
                 if not self._ready:
                     return
                 self._ready.popleft().run()
-        finally:
-            asyncio._set_running_loop(before)
         raise RuntimeError("something turns in a circle")
 
     def next_at_s(self) -> float | None:
@@ -70,18 +82,20 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self._now_s
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.Handle:
         call = _Call(self._now_s, callback, args, self, context)
         self._ready.append(call)
         return call
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, delay: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now_s + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
         call = _Call(when, callback, args, self, context)
         self._order += 1

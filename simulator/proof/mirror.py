@@ -83,27 +83,31 @@ class Mirror:
         self.looks += 1
         changed: list[IncidentId] = []
         for row in await self._eye.fetch(LOOK, self._horizon):
-            match row["what"]:
-                case "incident":
-                    changed.append(IncidentId(UUID(row["a"])))
-                    self._due(changed[-1], row["at"])
-                case "alarm":
-                    self.alarms[row["a"], row["b"], row["c"]] = row["d"]
-                case "message":
-                    self._message(row, by_leader=by_leader)
-                case "parked":
-                    self.parked.add(row["a"])
-                case "term":
-                    self.term = int(row["a"] or 0)
-                case "horizon":
-                    self._horizon = int(row["a"])
-                case "broken":
-                    self._story.breach(f"{row['a']}: {row['b']}")
+            if row["what"] == "incident":
+                changed.append(IncidentId(UUID(row["a"])))
+                self._due(changed[-1], row["at"])
+            else:
+                self._see(row, by_leader=by_leader)
         if changed and term is not None and term != self.term:
             self._story.breach(f"8: {who} wrote under term {term}, and {self.term} had begun")
         if changed:
             for incident in await read_incidents(self._eye, self._shelf, changed):
                 self._incident(incident, who)
+
+    def _see(self, row: Any, *, by_leader: bool) -> None:
+        match row["what"]:
+            case "alarm":
+                self.alarms[row["a"], row["b"], row["c"]] = row["d"]
+            case "message":
+                self._message(row, by_leader=by_leader)
+            case "parked":
+                self.parked.add(row["a"])
+            case "term":
+                self.term = int(row["a"] or 0)
+            case "horizon":
+                self._horizon = int(row["a"])
+            case "broken":
+                self._story.breach(f"{row['a']}: {row['b']}")
 
     def has_instant_between(self, one: datetime, other: datetime) -> bool:
         """Whether a clock runs out, or a message was decided, after the one instant and not after the other."""

@@ -163,6 +163,14 @@ class People:
             return
         except DispatchError as error:
             process.tell(f"refuses {who}: {error.code}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody foresaw it
+            self._world.story.breach(f"{who} got no answer but {error!r}"[:200])
+            return
         else:
             process.tell(f"answers {who}: {outcome.ignored or 'done'}")
-        self._answered.carry(lambda: (answered.set(), then()), f"{who} answer")
+
+        def hear() -> None:
+            answered.set()
+            then()
+
+        self._answered.carry(hear, f"{who} answer")

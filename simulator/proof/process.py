@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from collections.abc import Set as AbstractSet
 
-    from dispatch.model import Alarm, TerminalId, Unreadable, WorkerId
+    from dispatch.model import TerminalId, Unreadable, WorkerId
     from simulator.proof.centre import Centre
 
     Do = Callable[[], Coroutine[Any, Any, Any]]
@@ -81,7 +81,7 @@ class Process:
         self.engine = Engine(ProofOne(way), clock, self.centre.policies, self._term_held, new_calls, due_clocks)
         self.assigner = Assigner(router, clock, self.engine)
         self.deadlines = Deadlines(router, clock, self.engine)
-        means = Means("proof", clock.now, self._publish, lambda worker_id: self.assigner.names.get(worker_id), self._show)
+        means = Means("proof", clock.now, self._publish, self._name_of, self._show)
         self.sender = Sender(router, clock, open_channels(means), self.lease.is_fresh)
         for listener in (self._send, self.assigner.on_committed, self.deadlines.on_committed):
             self.engine.listen(listener)
@@ -198,7 +198,8 @@ class Process:
                 tasks.create_task(keep_running(name, run, self.clock, self._failed))
 
     def _failed(self, name: str) -> None:
-        self.tell(f"{name} failed")
+        if not self.is_dead:
+            self.world.story.breach(f"{self.name}: {name} failed, which nobody foresaw")
 
     async def _lead(self) -> None:
         while True:
@@ -230,6 +231,9 @@ class Process:
             return _fail(Unreachable("not_leading"))
         return self.term.house.publish(topic, payload, expiry_s=expiry_s)
 
+    def _name_of(self, worker_id: WorkerId) -> str | None:
+        return self.assigner.names.get(worker_id)
+
     async def _show(self, worker_id: WorkerId) -> bool:
         await self.point("before a page is shown")
         shown = self.centre.show(self, worker_id)
@@ -251,9 +255,7 @@ class _Term:
             park=self._park,
         )
         use = use_of(Lane.ALARMS, sinks, process.clock)
-        self.intake = Intake(
-            Lane.ALARMS, process.clock, use, self._park, self._acknowledge, batch_max=500, at_once=8
-        )
+        self.intake = Intake(Lane.ALARMS, process.clock, use, self._park, self._acknowledge, batch_max=500, at_once=8)
         self.alarms = Link(process, "proof-alarms-0", self.intake.receive)
         self.house = Link(process, "proof-housekeeping-0")
 

@@ -11,11 +11,12 @@ from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
 
 from dispatch import logs
+from dispatch.clock import SystemClock
 from dispatch.store.database import migrate
 from simulator.fast_run import policies_of
 from simulator.proof.depot import Depot
@@ -90,7 +91,7 @@ def stand_on(dsn: str) -> Iterator[Stand]:
         io.run_until_complete(depot.close())
         eye.terminate()
         guard.terminate()
-        io.run_until_complete(asyncio.sleep(0))
+        io.run_until_complete(SystemClock().sleep(0))
         io.close()
 
 
@@ -116,15 +117,13 @@ class Players:
         self._pool = ProcessPoolExecutor(len(dsns), mp_context=spawn, initializer=_settle_down, initargs=(handed, plan))
         self._count = len(dsns)
 
-    def __enter__(self) -> Players:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def play(
-        self, seeds: Iterable[int], go_on: Callable[[], bool], on_verdict: Callable[[Verdict], None]
-    ) -> None:
+    def play(self, seeds: Iterable[int], go_on: Callable[[], bool], on_verdict: Callable[[Verdict], None]) -> None:
         """Play seed after seed while `go_on` says so."""
         left = iter(seeds)
         under_way: set[Future[Verdict]] = set()

@@ -30,11 +30,10 @@ if TYPE_CHECKING:
 
     from dispatch.incident.policy import Policies
     from dispatch.incident.states import Incident
+    from simulator.people import Habits
     from simulator.proof.depot import Depot
 
 SIZE = Size(homes=10, stations=2, workers=6)
-AT_THEIR_WORST = {"forgets_offer": 0.25, "says_yes_late": 0.7, "declines": 0.12, "overlooks": 0.3}
-"""People as they are when nothing goes well; what they do too late must be no worse than not doing it."""
 SETTLED_S = 1.2
 """When nothing was written for so long every loop of the service has looked, and found nothing to do."""
 SKIP_AT_LEAST_S = 2.5
@@ -98,7 +97,7 @@ class Trial:
         self._town = build(seed, SIZE)
         self.world = World(seed, stand.io, stand.guard)
         self._draw = self.world.chances("trial")
-        habits = replace(self._draw.choice((BRISK, UNHURRIED, REAL)), **AT_THEIR_WORST)
+        habits = at_their_worst(self._draw.choice((BRISK, UNHURRIED, REAL)))
         self.homes, self.people = Homes(self.world, self._town), People(self.world, self._town, habits)
         self.centre = Centre(
             self.world, stand.depot, stand.eye, stand.policies, self.homes.hear, self.people.show, self._changed
@@ -120,7 +119,7 @@ class Trial:
         world.run(self._plan.hours * 3600)
         world.skip_to = lambda at_s: at_s
         self._check_homes()
-        verdict = world.really(self._judge())
+        verdict: Verdict = world.really(self._judge())
         for process in list(self.centre.alive()):
             process.end()
         world.run(world.now_s + 0.01)
@@ -204,6 +203,11 @@ class Trial:
         verdict.statements, verdict.commits = world.statements, mirror.looks
         verdict.incidents = len(mirror.incidents)
         return verdict
+
+
+def at_their_worst(habits: Habits) -> Habits:
+    """People as they are when nothing goes well: what they do too late must be no worse than not doing it."""
+    return replace(habits, forgets_offer=0.25, says_yes_late=0.7, declines=0.12, overlooks=0.3)
 
 
 def _reached(incident: Incident) -> bool:

@@ -172,26 +172,15 @@ class Way:
         """Have a statement done, if nothing comes between; `look` if it makes something durable, `known` tells the
         answer if PostgreSQL need not be asked.
         """
-        process, trouble = self.process, self.process.trouble
-        what = query[:28].replace("\n", " ")
+        process, what = self.process, query[:28].replace("\n", " ")
         await process.point(f"before {what}")
-        await self._spend()
-        self._perhaps_broken(line, what)
-        if trouble.strikes("database_slow"):
-            process.strike("database_slow", what)
-            await asyncio.sleep(self._draw.uniform(*SLOW_S))
-        if trouble.strikes("database_times_out"):
-            process.strike("database_times_out", what)
-            await asyncio.sleep(database.COMMAND_WITHIN_S)
-            line.terminate()
-            raise TimeoutError
-        self._perhaps_broken(line, what)
-        is_lost = trouble.strikes("answer_lost") if look else False
+        await self._endure(line, what)
+        is_lost = look is not None and process.trouble.strikes("answer_lost")
         try:
             spared = known()
             answer = spared[0] if spared else await self._ask(line, really, look)
         except asyncpg.PostgresError as error:
-            process.tell(f"{what}: {type(error).__name__} {error}")
+            self._refused(what, error)
             raise
         await process.point(f"after {what}")
         if is_lost:
@@ -200,6 +189,29 @@ class Way:
             raise _error(BROKEN)
         await self._spend()
         return answer
+
+    async def _endure(self, line: Line, what: str) -> None:
+        """What may happen to a statement on its way."""
+        process = self.process
+        await self._spend()
+        self._perhaps_broken(line, what)
+        if process.trouble.strikes("database_slow"):
+            process.strike("database_slow", what)
+            await process.clock.sleep(self._draw.uniform(*SLOW_S))
+        if process.trouble.strikes("database_times_out"):
+            process.strike("database_times_out", what)
+            await process.clock.sleep(database.COMMAND_WITHIN_S)
+            line.terminate()
+            raise TimeoutError
+        self._perhaps_broken(line, what)
+
+    def _refused(self, what: str, error: asyncpg.PostgresError) -> None:
+        """PostgreSQL said no of itself. A constraint is the last line of defence: nothing should get so far."""
+        self.process.tell(f"{what}: {type(error).__name__} {str(error).splitlines()[0]}")
+        is_constraint = isinstance(error, asyncpg.IntegrityConstraintViolationError)
+        if is_constraint and not isinstance(error, asyncpg.UniqueViolationError):  # which tells who was second
+            name = getattr(error, "constraint_name", "")
+            self.process.world.story.breach(f"the database itself had to refuse: {name}")
 
     def _perhaps_broken(self, line: Line, what: str) -> None:
         if self.process.trouble.is_database_away and not line.is_broken:
@@ -224,8 +236,7 @@ class Way:
         return await answer
 
     async def _spend(self) -> None:
-        await asyncio.sleep(self._draw.uniform(*ANSWER_S))
-        await self.process.awake()
+        await self.process.clock.sleep(self._draw.uniform(*ANSWER_S))
 
     def bury(self, line: Line) -> None:
         """A connection is gone: PostgreSQL rolls back what was under way on it. Here it serves the next one then."""

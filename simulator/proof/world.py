@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simulator.proof.loop import VirtualLoop
+from simulator.proof.loop import VirtualLoop, running
 from simulator.proof.story import Story
 from simulator.town import chances
 
@@ -54,7 +54,7 @@ class World:
         self.seed = seed
         self.on_task: Callable[[asyncio.Task[Any]], None] = lambda _task: None
         self.skip_to: Callable[[float], float] = lambda at_s: at_s
-        self.loop = VirtualLoop(self._begun, self._unhandled)
+        self.loop = VirtualLoop(self._begun, self._unhandled)  # type: ignore[abstract]
         self.story = Story(self.loop.time)
         self.draw = self.chances("world")
         self._io, self._guard = io, guard
@@ -108,9 +108,7 @@ class World:
 
     # --- statements ----------------------------------------------------------------------------------------------
 
-    def ask(
-        self, do: Do, server_pid: int, then: Do | None = None, *, first: bool = False
-    ) -> Awaitable[Any]:
+    def ask(self, do: Do, server_pid: int, then: Do | None = None, *, first: bool = False) -> Awaitable[Any]:
         """Have something done on the real database as soon as nothing else can run, and `then` if it went well.
 
         `first`: before what waits already.
@@ -128,12 +126,8 @@ class World:
 
     def really(self, work: Awaitable[Any]) -> Any:
         """Do something on the real loop at once; only outside every task of the virtual one."""
-        before = asyncio._get_running_loop()
-        asyncio._set_running_loop(None)
-        try:
-            return self._io.run_until_complete(work)  # type: ignore[arg-type]
-        finally:
-            asyncio._set_running_loop(before)
+        with running(None):
+            return self._io.run_until_complete(work)
 
     def _do_next(self) -> None:
         request = self._requests.popleft()
@@ -165,16 +159,12 @@ class World:
         """Let the real loop run until a task is done, or patience ends."""
         if task.done():
             return
-        before = asyncio._get_running_loop()
-        asyncio._set_running_loop(None)
         task.add_done_callback(self._stop)
         patience = self._io.call_later(PATIENCE_S, self._io.stop)
-        try:
+        with running(None):
             self._io.run_forever()
-        finally:
-            patience.cancel()
-            task.remove_done_callback(self._stop)
-            asyncio._set_running_loop(before)
+        patience.cancel()
+        task.remove_done_callback(self._stop)
 
     def _stop(self, _task: object) -> None:
         self._io.stop()
@@ -232,9 +222,6 @@ class World:
             return False
         self.loop.move_to(at_s)
         while self._agenda and self._agenda[0][0] <= at_s:
-            asyncio._set_running_loop(self.loop)
-            try:
+            with running(self.loop):
                 heapq.heappop(self._agenda)[3]()
-            finally:
-                asyncio._set_running_loop(None)
         return True
