@@ -75,20 +75,28 @@ class Leading:
     # --- what is done with what was heard -----------------------------------------------------------------------
 
     async def _raise_alarms(self, alarms: Sequence[Alarm]) -> None:
-        await self._parts.engine.raise_alarms(alarms)
+        await self._parts.engine.raise_alarms(alarms, self._term)
         now = self._parts.clock.now()
         for alarm in alarms:
             self._parts.metrics.alarm_stored(alarm.key.value, (now - alarm.received_at).total_seconds())
 
+    def _must_lead(self) -> None:
+        """Raise Unreachable if we were frozen and another may hear by now what we still hold."""
+        if not self._parts.lease.is_ours(self._term):
+            raise Unreachable("overtaken", term=self._term)
+
     async def _keep_vitals(self, readings: Sequence[Vitals]) -> None:
+        self._must_lead()
         async with self._parts.databases.vitals.connection() as connection:
             await vitals.add(connection, readings)
         self._parts.metrics.readings_stored(len(readings))
 
     async def _keep_house(self, told: Sequence[Housekeeping]) -> None:
+        self._must_lead()
         await self._parts.presence.keep(told)
 
     async def _park(self, messages: Sequence[Unreadable]) -> None:
+        self._must_lead()
         rows = [(self._parts.clock.new_id(), message) for message in messages]
         async with self._parts.databases.house.transaction() as connection:
             await record.add_parked(connection, rows)

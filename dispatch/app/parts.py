@@ -75,7 +75,7 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
     databases = _databases(settings.database_url)
     metrics, lock = Metrics(), InstanceLock(lock_file(settings))
     lease = Lease(databases.lease, clock, settings.instance, lock)
-    engine = Engine(databases.engine, clock, policies, lambda: term_of(lease), databases.new_calls)
+    engine = Engine(databases.engine, clock, policies, lambda: term_of(lease), databases.new_calls, lease.is_ours)
     assigner = Assigner(databases.router, clock, engine)
     deadlines = Deadlines(databases.router, clock, engine, metrics.timer_lag)
     for listener in (metrics.committed, assigner.on_committed, deadlines.on_committed, log_committed):

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from dispatch.clock import Clock
+from dispatch.crash import crash_at
 from dispatch.engine import saving
 from dispatch.engine.ground import Ground, SubjectKey, care_of, home_by_hand
 from dispatch.engine.items import (
@@ -85,6 +86,7 @@ class Batch:
         self._now = self._clock.now()  # after the locks: clocks run from when it is decided
         outcomes = [self._try(item) for item in self._items]
         await self._raise_incidents(connection)
+        crash_at("after_decision")
         messages = await self._save(connection)
         return outcomes, Committed(self._now, self._parts(), messages, len(self._items), 0.0)
 

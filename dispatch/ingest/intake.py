@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from dispatch import logs, mqtt
 from dispatch.clock import Clock
+from dispatch.crash import crash_at
 from dispatch.devices import kinds
 from dispatch.devices.kinds import Heard, Lane
 from dispatch.errors import Unreachable
@@ -112,6 +113,7 @@ class Intake:
             messages = certain
         self._queue.extend(Received(message, now) for message in messages)
         self._arrived.set()
+        crash_at("received")
 
     def receive_unreadable(self, packet: mqtt.Unreadable) -> None:
         """Take in a packet that the connection could not read."""
@@ -163,6 +165,7 @@ class Intake:
         self.counts.done += len(batch)
         self.counts.unreadable += sum(isinstance(heard, Unreadable) for each in batch for heard in each.heard)
         self._acknowledge([each.message for each in batch])
+        crash_at("after_puback", is_on_its_way=True)
 
     async def _patiently(self, do: Callable[[Sequence[Thing]], Awaitable[None]], what: Sequence[Thing]) -> None:
         """Do it, again and again while what is needed for it is away."""

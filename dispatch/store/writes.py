@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from dispatch.crash import crash_at
 from dispatch.store.database import Connection
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
@@ -65,6 +66,7 @@ class Writes:
         """Execute all; how many rows the checked one wrote, 0 without any."""
         if not self._shape:
             return 0
+        crash_at("before_commit")  # what goes in by this one statement is committed by it
         count: int = await connection.fetchval(_together(tuple(self._shape)), *self._values)
         return count
 
