@@ -69,10 +69,10 @@ class Callers:
             pressing.cancel()
             await asyncio.gather(pressing, return_exceptions=True)
 
-    def set_calendars(self, off: timedelta) -> None:
-        """Set the date and time of every terminal so far ahead of what it is."""
-        for terminal in self.terminals:
-            terminal.device.calendar_off = off
+    def set_calendars(self, off: Sequence[timedelta]) -> None:
+        """Set the terminals' dates and times so far ahead of what they are, each in turn by one of these."""
+        for n, terminal in enumerate(self.terminals):
+            terminal.device.calendar_off = off[n % len(off)]
 
     async def _press_on(self) -> None:
         began_s = self._clock.elapsed()

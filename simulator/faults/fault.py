@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Act = Callable[[Ground], Awaitable[None]]
 Look = Callable[[Ground], Awaitable[list[str]]]
 """Looks whether more holds than that nothing was lost or doubled; a line for each thing that does not."""
+
+BACK_S = 5.0
+"""The service is back within so long of a kill, by itself or by another that stood by."""
 
 VIOLATIONS_END_WITHIN_S = 12.0
 """Clocks that ran out while nobody could fire them are late for a moment afterwards."""
@@ -61,6 +64,9 @@ class Fault:
     counts_from_begin: bool = False
     recovers_within_s: float | None = None
     look: Look = nothing_more
+    excuses: tuple[str, ...] = ()
+    """Rules of `simulator.checks` that this fault may break, by how they begin."""
+
     needs: Callable[[], str] = str
     """Why it cannot be had on this machine; empty if it can."""
 
@@ -119,14 +125,14 @@ async def _suffer(fault: Fault, size: Size, on: Ground, outcome: Outcome, chance
     await on.callers.rest()
     await on.until_stored()
     outcome.wrong += await fault.look(on)
-    await _count(on, outcome)
+    await _count(fault, on, outcome)
 
 
-async def _count(on: Ground, outcome: Outcome) -> None:
+async def _count(fault: Fault, on: Ground, outcome: Outcome) -> None:
     connection = await asyncpg.connect(on.dsn, timeout=10)
     try:
         balance = await on.ledger.balance(connection)
-        outcome.wrong += await _violations(connection, on.clock)
+        outcome.wrong += await _violations(connection, on, fault.excuses)
     finally:
         await connection.close(timeout=5)
     outcome.pressed, outcome.longest_silence_s = balance.pressed, round(balance.longest_silence_s, 2)
@@ -136,10 +142,11 @@ async def _count(on: Ground, outcome: Outcome) -> None:
         outcome.wrong += [f"{what}: {' '.join(sent)}" for sent in getattr(balance, what)[:5]]
 
 
-async def _violations(connection: asyncpg.Connection[Any], clock: Clock) -> list[str]:
-    give_up_at_s = clock.elapsed() + VIOLATIONS_END_WITHIN_S
+async def _violations(connection: asyncpg.Connection[Any], on: Ground, excuses: Sequence[str]) -> list[str]:
+    give_up_at_s = on.clock.elapsed() + VIOLATIONS_END_WITHIN_S
     while True:
-        found = await checks.violations(connection, clock.now())
-        if not found or clock.elapsed() > give_up_at_s:
+        found = await checks.violations(connection, await on.leaders_now())
+        found = [each for each in found if not each.startswith(tuple(excuses))]
+        if not found or on.clock.elapsed() > give_up_at_s:
             return found[:10]
-        await clock.sleep(0.5)
+        await on.clock.sleep(0.5)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import socket
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,13 +18,17 @@ from dispatch.clock import limit
 from dispatch.errors import Unreachable
 from dispatch.store.database import migrate
 from simulator.faults.callers import Callers
+from simulator.faults.ingest import READY
 from simulator.faults.ledger import Ledger
 from simulator.faults.register import REGISTER, USERS, WRITERS
 from simulator.faults.service import Service
+from simulator.faults.small_disk import NAME as SMALL_DISK
+from simulator.faults.small_disk import SmallDisk, small_disk
 from simulator.reach import Reach
 from simulator.servers import MosquittoServer, PostgresServer
 from simulator.servers.link import Link, through
-from simulator.servers.mosquitto import CONFIG
+from simulator.servers.mosquitto import CONFIG, OPEN_LISTENER
+from simulator.servers.place import system_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -50,7 +57,8 @@ class Setting:
     terminals: int = 100
     rate_per_s: float = 10.0
     walls_s: Mapping[str, float] = field(default_factory=dict)
-    tablespace: str = ""
+    is_on_small_disk: bool = False
+    is_ingest_shared: bool = False
 
 
 class Database:
@@ -73,15 +81,12 @@ class Database:
         await self.server.stop()
 
     @asynccontextmanager
-    async def copied(self, tablespace: str = "") -> AsyncIterator[str]:
+    async def copied(self, tablespace: str = "pg_default") -> AsyncIterator[str]:
         """The address of a fresh copy."""
         self._grounds += 1
         name = f"ground_{self._grounds}"
-        if tablespace:
-            await execute(self.server.dsn(), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} TABLESPACE {tablespace}")
-            yield self.server.dsn(name)
-        else:
-            yield await self.server.create_database(name, TEMPLATE)
+        await execute(self.server.dsn(), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} TABLESPACE {tablespace}")
+        yield self.server.dsn(name)
         if not self.server.is_running:
             await self.server.start()
         await self.server.drop_database(name)
@@ -114,7 +119,12 @@ class Ground:
     ledger: Ledger
     reach: Reach
     folder: Path
+    small_disk: SmallDisk | None
     mark_s: float = 0.0
+    ingests: list[Service] = field(default_factory=list)
+    pouring: asyncio.Task[None] | None = None
+    watching: list[asyncio.Task[None]] = field(default_factory=list)
+    sockets: list[socket.socket] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     """Figures that a fault's own look adds."""
 
@@ -132,10 +142,19 @@ class Ground:
         finally:
             await connection.close(timeout=5)
 
+    async def number(self, query: str, *args: object) -> int:
+        """The one number that a query gives."""
+        [(value,)] = await self.fetch(query, *args)
+        return int(value)
+
     async def holder(self) -> str:
         """Who has the lease."""
         [(holder,)] = await self.fetch("SELECT holder FROM lease")
         return str(holder)
+
+    async def leaders_now(self) -> datetime:
+        """The present instant by the wall clock of whoever leads."""
+        return self.clock.now() + timedelta(seconds=self.services[await self.holder()].wall_s)
 
     def mark(self) -> None:
         """Recovery counts from now."""
@@ -159,30 +178,70 @@ class Ground:
 @asynccontextmanager
 async def ground(setting: Setting, database: Database, clock: Clock) -> AsyncIterator[Ground]:
     """Build it up; everybody is connected, and nobody presses yet. The logs stay if it ends badly."""
-    folder = Path(tempfile.mkdtemp(prefix="onekey-faults-"))
+    folder = _folder()
     async with AsyncExitStack() as stack:
-        dsn = await stack.enter_async_context(database.copied(setting.tablespace))
+        disk = await stack.enter_async_context(small_disk(database.server.dsn())) if setting.is_on_small_disk else None
+        dsn = await stack.enter_async_context(database.copied(SMALL_DISK if disk else "pg_default"))
         if len(setting.instances) > 1:
             await execute(dsn, WRITERS)
-        broker = await stack.enter_async_context(MosquittoServer(config=_broker_config(folder, setting)))
+        broker = await stack.enter_async_context(_broker(folder, setting))
         link = await stack.enter_async_context(Link(database.server.port))
         reach = Reach(broker.port, "", CENTRE)
         services: dict[str, Service] = {}
         for name in setting.instances:
             address = database.dsn_of(name, dsn)
             address = through(link, address) if setting.is_linked else address
-            service = services[name] = Service(name, folder, _environment(address, broker.port), clock)
+            environment = _environment(address, broker.port) | (DEAF_TO_ALARMS if setting.is_ingest_shared else {})
+            service = services[name] = Service(name, folder, environment, clock)
             service.move_wall(setting.walls_s.get(name, 0.0))
             stack.push_async_callback(service.stop)
             service.launch(setting.crash_at if name == setting.instances[0] else "")
             await service.until_ready()
+        ingests = []
+        for name in INGESTS if setting.is_ingest_shared else ():
+            ingest = Service(name, folder, _environment(dsn, broker.port), clock, ("simulator.faults.ingest",))
+            stack.push_async_callback(ingest.stop)
+            ingest.launch()
+            await ingest.until_said(READY)
+            ingests.append(ingest)
         ledger = Ledger()
         ids = [f"T{n}" for n in range(1, setting.terminals + 1)]
         callers = Callers(reach, clock, ledger, ids, setting.rate_per_s)
         stack.push_async_callback(callers.stop)
         await callers.start()
-        yield Ground(clock, database.server, broker, link, dsn, services, callers, ledger, reach, folder)
+        yield Ground(
+            clock, database.server, broker, link, dsn, services, callers, ledger, reach, folder, disk, ingests=ingests
+        )
     shutil.rmtree(folder)
+
+
+DEAF_TO_ALARMS = {"DISPATCH_MQTT_USERNAME": "leader"}
+ACL = """topic readwrite #
+
+user leader
+topic readwrite #
+topic read $SYS/#
+topic deny onekey/1/+/+/alarm
+"""
+"""Where others hear the alarms, the leader hears none."""
+
+INGESTS = ("ingest-one", "ingest-two")
+
+
+def _folder() -> Path:
+    """A place for logs, and for rules that the broker reads, whoever it runs as."""
+    folder = Path(tempfile.mkdtemp(prefix="faults-", dir=system_folder()))
+    folder.chmod(0o755)
+    return folder
+
+
+def _broker(folder: Path, setting: Setting) -> MosquittoServer:
+    config = _broker_config(folder, setting)
+    if not setting.is_ingest_shared:
+        return MosquittoServer(config=config)
+    acl = folder / "acl"
+    acl.write_text(ACL)
+    return MosquittoServer(config=config, listener=f"{OPEN_LISTENER}acl_file {acl}\n")
 
 
 def _broker_config(folder: Path, setting: Setting) -> Path:

@@ -18,12 +18,15 @@ from simulator.servers.child import Child
 from simulator.servers.ports import choose_port
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dispatch.clock import Clock
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 POLICY = CHECKOUT / "simulator" / "policies" / "brisk.toml"
 """Clocks of a few seconds, so that some run out under every fault."""
 
+SERVE = ("dispatch", "serve")
 ANSWERS_WITHIN_S = 8.0
 """Longer than the database takes to be given up."""
 
@@ -38,14 +41,19 @@ class Readiness(msgspec.Struct):
 
 
 class Service:
-    """One instance of the service. `environment` is how it reaches its servers."""
+    """One instance of the service. `environment` is how it reaches its servers, `words` which program it is."""
 
-    def __init__(self, name: str, folder: Path, environment: dict[str, str], clock: Clock) -> None:
+    def __init__(
+        self, name: str, folder: Path, environment: dict[str, str], clock: Clock, words: Sequence[str] = SERVE
+    ) -> None:
         self.name = name
+        self._words = words
         self._clock = clock
         self._port = choose_port(None, "dispatch serve")
         self._wall = folder / f"{name}.wall"
-        self._wall.write_text("0")
+        self.wall_s = 0.0
+        """How far the wall clock that it sees is ahead."""
+        self.move_wall(0)
         self._child = Child("dispatch serve", folder / f"{name}.log", user=None, stop_signal=signal.SIGTERM)
         ours = {key: value for key, value in os.environ.items() if not key.startswith("DISPATCH_")}
         self._environment = ours | environment | {
@@ -77,11 +85,19 @@ class Service:
     def launch(self, crash_at: str = "") -> None:
         """Start the process, to end by itself at a point of `dispatch.crash` if one is named."""
         more = {CRASH_AT: crash_at} if crash_at else {}
-        self._child.start([sys.executable, "-m", "dispatch", "serve"], self._environment | more)
+        self._child.start([sys.executable, "-m", *self._words], self._environment | more)
 
     async def until_ready(self) -> None:
         """Return when it leads and hears, or stands by. Raises Unreachable with its last words."""
         await self._child.until_ready(self._is_ready, self._clock)
+
+    async def until_said(self, word: str) -> None:
+        """Return when it has logged something. Raises Unreachable with its last words."""
+
+        async def is_said() -> bool:
+            return word in self.log
+
+        await self._child.until_ready(is_said, self._clock)
 
     async def _is_ready(self) -> bool:
         try:
@@ -109,6 +125,7 @@ class Service:
 
     def move_wall(self, seconds: float) -> None:
         """Set the wall clock that this service sees so far ahead; it notices at once, running or not."""
+        self.wall_s = seconds
         half = self._wall.with_suffix(".half")
         half.write_text(str(seconds))
         half.replace(self._wall)
