@@ -89,7 +89,6 @@ BROKER = (
         _kill_service,
         _launch_service,
         Size(15),
-        Size(4, settles_s=0.7),
         setting=Setting(broker_limits={"max_queued_messages": "20", "sys_interval": "1"}),
         look=_something_was_dropped,
     ),

@@ -17,7 +17,8 @@ from simulator.terminal import stamp
 from simulator.trouble import BROKEN_ALARMS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from datetime import datetime
 
     from simulator.faults.fault import Act
 
@@ -29,14 +30,16 @@ OVERDUE, FIRST = 1_000, 2_001
 KEYS = ("family", "sos", "service", "fall")
 """Of bands 1, 0, 3 and 0: the gravest are neither first nor last."""
 
-FIRED_WITHIN_S = 2.0
+BESIDE_S = 0.4
+"""Two batches of clocks are fired beside each other: the lesser one's may be done first, by so much."""
+
 THEIRS = f"length(subject_id) = 5 AND subject_id BETWEEN 'H{FIRST}' AND 'H{FIRST + OVERDUE - 1}'"
 OPEN = f"SELECT count(*) FROM incident WHERE {THEIRS}"  # noqa: S608 - our own numbers, here and below
 RAN_OUT = f"SELECT count(*) FROM incident WHERE {THEIRS} AND due_at <= $1"  # noqa: S608 - likewise
 LAST = "SELECT coalesce(max(seq), 0) FROM incident_log"
 FIRED = f"""
-    SELECT incident.band, min(seq) AS seq FROM incident_log JOIN incident USING (incident_id)
-    WHERE {THEIRS} AND seq > $1 GROUP BY incident_id, incident.band ORDER BY seq"""  # noqa: S608
+    SELECT incident.band, min(at) AS at FROM incident_log JOIN incident USING (incident_id)
+    WHERE {THEIRS} AND seq > $1 GROUP BY incident_id, incident.band ORDER BY at"""  # noqa: S608
 TWICE = f"""
     SELECT incident_id::text FROM incident_log JOIN incident USING (incident_id)
     WHERE {THEIRS} AND code = 'climbed' GROUP BY incident_id, incident_log.level HAVING count(*) > 1"""  # noqa: S608
@@ -78,20 +81,27 @@ async def _start_and_time_clocks(on: Ground) -> None:
 
 
 async def _fired_once_gravest_first(on: Ground) -> list[str]:
-    bands = [row["band"] for row in await on.fetch(FIRED, on.notes.pop("last_seq"))]
+    fired = [(row["band"], row["at"]) for row in await on.fetch(FIRED, on.notes.pop("last_seq"))]
     twice = await on.fetch(TWICE)
-    on.notes |= {"fired": len(bands), "fired_twice": len(twice), "graver_after_lesser": _out_of_order(bands)}
+    waited_s = _waited_s(fired)
+    on.notes |= {"fired": len(fired), "fired_twice": len(twice), "graver_waited_s": round(waited_s, 2)}
     wrong = [f"fired twice: {incident_id}" for (incident_id,) in twice[:5]]
-    if len(bands) < OVERDUE:
-        wrong.append(f"only {len(bands)} of {OVERDUE} clocks fired")
-    if _out_of_order(bands):
-        wrong.append(f"{_out_of_order(bands)} graver calls' clocks fired after a lesser one's")
+    if len(fired) < OVERDUE:
+        wrong.append(f"only {len(fired)} of {OVERDUE} clocks fired")
+    if waited_s > BESIDE_S:
+        wrong.append(f"a graver call's clock fired {waited_s:.2f} s after a lesser one's")
     return wrong
 
 
-def _out_of_order(bands: list[int]) -> int:
-    """How many came after one of a lesser band."""
-    return sum(band < max(bands[:n], default=band) for n, band in enumerate(bands))
+def _waited_s(fired: Sequence[tuple[int, datetime]]) -> float:
+    """The longest that a clock fired after the first clock of a lesser band; `fired` by instant."""
+    first: dict[int, datetime] = {}
+    waited_s = 0.0
+    for band, at in fired:
+        first.setdefault(band, at)
+        lesser_at = min((first[each] for each in first if each > band), default=at)
+        waited_s = max(waited_s, (at - lesser_at).total_seconds())
+    return waited_s
 
 
 # --- floods ----------------------------------------------------------------------------------------------------------
