@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,7 +70,7 @@ def press(
     rate: Annotated[float, typer.Option(min=0.1, help="How many a second.")] = 20.0,
     rounds: Rounds = 5,
     readings: Annotated[float | None, typer.Option(min=1, help="Readings a second; else half of the best.")] = None,
-    top_readings: Annotated[int, typer.Option(min=100, help="Readings in a round that finds the best.")] = 80_000,
+    top_readings: Annotated[int, typer.Option(min=100, help="Readings in a round that finds the best.")] = 50_000,
     chart: Chart = False,
 ) -> None:
     """Press to `stored` at the terminal, and to the offer at the worker, alone and among readings."""
@@ -104,8 +105,8 @@ def route(
 @app.command()
 def vitals(
     *,
-    readings: Annotated[int, typer.Option(min=1000, help="How many readings a round.")] = 200_000,
-    rounds: Rounds = 12,
+    readings: Annotated[int, typer.Option(min=1000, help="How many readings a round.")] = 150_000,
+    rounds: Rounds = 15,
     publishers: Annotated[int, typer.Option(min=1)] = 10,
     chart: Chart = False,
 ) -> None:
@@ -219,6 +220,7 @@ def _run(measuring: Coroutine[Any, Any, dict[str, Any]], *, chart: bool) -> None
 
 def _done(measuring: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
     logs.set_up("warning")
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ended in order, as by Ctrl-C
     try:
         return uvloop.run(measuring)
     except DispatchError as error:

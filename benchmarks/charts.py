@@ -52,7 +52,7 @@ def draw(said: dict[str, Any], folder: Path = FOLDER) -> Path:
         if not lines and not parts:
             raise Refused("nothing_to_draw", bench=said["name"])
         high_in = EDGE_IN + (3.0 if parts else BAR_IN * len(lines))
-        picture = Figure(figsize=(WIDE_IN, high_in), dpi=DOTS_PER_INCH, layout=None)
+        picture = Figure(figsize=(WIDE_IN, high_in), dpi=DOTS_PER_INCH)
         _title(picture, said, high_in)
         if parts:
             _growth(picture, parts, high_in)
@@ -76,7 +76,7 @@ def _bars(picture: Any, lines: Sequence[Line], high_in: float) -> None:
     top_in = high_in - 0.45
     for n, line in enumerate(lines):
         bottom_in = top_in - (n + 1) * BAR_IN + 0.32
-        axes = picture.add_axes((0.24, bottom_in / high_in, 0.72, (BAR_IN - 0.62) / high_in))
+        axes = picture.add_axes((0.27, bottom_in / high_in, 0.70, (BAR_IN - 0.62) / high_in))
         _bar(axes, line)
 
 
@@ -88,7 +88,7 @@ def _bar(axes: Any, line: Line) -> None:
     places = range(len(named))
     axes.barh(places, values, color=colours, height=0.66)
     axes.set_yticks(places, names)
-    axes.invert_yaxis()
+    axes.set_ylim(1.5, -0.5)  # a bar without a peer is as thick as others
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_visible(False)
     axes.spines["bottom"].set_visible(False)
@@ -99,11 +99,11 @@ def _bar(axes: Any, line: Line) -> None:
         axes.text(value + widest * 0.01, place, said, va="center", fontsize=8.5,
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85})  # fmt: skip
     if line.limit is not None:
-        axes.axvline(line.limit, color=AIM, linestyle=(0, (4, 2)), linewidth=1.3, zorder=0.5 if line.met else 3)
+        axes.axvline(line.limit, color=AIM, linestyle=(0, (4, 2)), linewidth=1.3, zorder=3)
     ratio = "" if line.ratio is None else f" is {line.ratio:.2f}"
     verdict = "met" if line.met else "missed"
     axes.set_title(f"{line.what}:{ratio and f' ratio{ratio},'} aim {line.aim} (red line), {verdict}",
-                   loc="left", fontsize=9, x=-0.3)  # fmt: skip
+                   loc="left", fontsize=9, x=-0.355)  # fmt: skip
 
 
 def _growth(picture: Any, parts: Sequence[dict[str, Any]], high_in: float) -> None:

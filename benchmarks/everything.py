@@ -44,8 +44,8 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("press", (), ("--presses=20", "--rounds=1", "--top-readings=2000"), 300),
     Entry("vitals", (), ("--readings=4000", "--rounds=1"), 300),
+    Entry("press", (), ("--presses=20", "--rounds=1", "--top-readings=2000"), 300),
     Entry("alarms", (), ("--presses=600", "--one-by-one=100", "--rounds=1"), 420),
     Entry("surge", (), ("--presses=200", "--workers=100", "--rounds=1", "--commits=50"), 300),
     Entry("route", (), ("--rankings=20", "--rounds=1"), 240),
@@ -96,7 +96,8 @@ async def measure(clock: Clock, command: str, *, is_quick: bool, only: Iterable[
     LOGS.mkdir(parents=True, exist_ok=True)
     async with PostgresServer() as postgres:
         for entry in (each for each in ENTRIES if each.name in wanted):
-            outcome = await _run(entry, lending(postgres), clock, is_quick=is_quick)
+            words = (entry.quick if is_quick else entry.words) + _further(entry.name, outcomes)
+            outcome = await _run(entry, words, lending(postgres), clock)
             if entry.name == "growth":
                 outcome = _with_route(outcome, outcomes)
             outcomes.append(outcome)
@@ -105,8 +106,13 @@ async def measure(clock: Clock, command: str, *, is_quick: bool, only: Iterable[
     return _result(outcomes, took_s, is_quick=is_quick) | {"command": command} | circumstances(clock)
 
 
-async def _run(entry: Entry, environment: dict[str, str], clock: Clock, *, is_quick: bool) -> Outcome:
-    words = entry.quick if is_quick else entry.words
+def _further(name: str, before: list[Outcome]) -> tuple[str, ...]:
+    """What a bench is told of another: readings come beside presses at half of what `vitals` has found."""
+    vitals = next((each.said for each in before if each.name == "vitals" and each.said), None)
+    return (f"--readings={vitals['ours'] / 2:.0f}",) if name == "press" and vitals else ()
+
+
+async def _run(entry: Entry, words: tuple[str, ...], environment: dict[str, str], clock: Clock) -> Outcome:
     began_s = clock.elapsed()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks", entry.name, *words),
@@ -157,7 +163,9 @@ def _with_route(outcome: Outcome, before: list[Outcome]) -> Outcome:
     if outcome.said is None or routed is None:
         return outcome
     parts = [*outcome.said["parts"], growth.route_part(routed)]
-    return Outcome(outcome.name, outcome.said | growth.result(outcome.said["rounds"], parts), outcome.took_s)
+    commands = f"{outcome.said['command']}, {routed['command']}"
+    said = outcome.said | growth.result(outcome.said["rounds"], parts) | {"command": commands}
+    return Outcome(outcome.name, said, outcome.took_s)
 
 
 def _tell(outcome: Outcome, folder: Path) -> None:

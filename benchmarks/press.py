@@ -6,6 +6,7 @@ machine, and presses while readings come at half of what the service takes at be
 
 from __future__ import annotations
 
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,14 +37,14 @@ COUNT = "SELECT count(*) FROM vitals"
 class Plan:
     """How many presses idle, and as many while readings come, at how many a second, in how many rounds.
 
-    `readings_per_s` come meanwhile; None: half of what is found to be the best, from rounds of `top_readings`.
+    `readings_per_s` come meanwhile; None: half of the rate at full speed, in rounds of `top_readings`.
     """
 
     presses: int = 1_000
     rate_per_s: float = 20.0
     rounds: int = 5
     readings_per_s: float | None = None
-    top_readings: int = 80_000
+    top_readings: int = 50_000
 
     @property
     def block(self) -> int:
@@ -143,7 +144,14 @@ async def _rounds(bench: _Bench) -> dict[str, float]:
         async with readings.coming(per_s, plan.block / plan.rate_per_s):
             await bench.block(bench.loaded, "loaded_")
         bench.used.add(loaded_readings_generator_cpu_s=bench.stream.cpu_s - stream_s)
+        _say(bench, per_s)
     return {"top_readings_per_s": round(top_per_s or 0), "readings_per_s": round(per_s), "sent": readings.sent}
+
+
+def _say(bench: _Bench, per_s: float) -> None:
+    idle, loaded = (p50_p99("stored", answers.stored_ms[-1]) for answers in (bench.idle, bench.loaded))
+    said = " / ".join(f"{some['stored_p50_ms']}, {some['stored_p99_ms']} ms" for some in (idle, loaded))
+    print(f"press: p50, p99 idle / with {per_s:,.0f} readings a second: {said}", file=sys.stderr)
 
 
 async def _stored(dsn: str) -> int:

@@ -46,6 +46,13 @@ class Publisher(asyncio.Protocol):
         self.ready: asyncio.Future[None] = loop.create_future()
         self.done = asyncio.Event()
 
+    def begin(self) -> None:
+        """Forget what was released and not needed: the next messages wait for leave of their own."""
+        assert not self.queue
+        assert not self._unconfirmed
+        self._released = 0
+        self.done.clear()
+
     def release(self, count: int) -> None:
         """Let so many more go out, as the window allows."""
         self._released += count
@@ -156,7 +163,7 @@ class Stream:
         topic, make = SAYS[what]
         topics = [f"onekey/1/{centre_id}/{terminal_id(n)}/{topic}" for n in range(terminals)]
         for publisher in publishers:
-            publisher.done.clear()
+            publisher.begin()
         for n, turn in enumerate(turns):
             number = turn % terminals
             payload = msgspec.json.encode(make(n, now, mark))
