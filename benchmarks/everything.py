@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from dispatch.clock import Clock
 
+ALL_WITHIN_S = 2_400.0
+"""What is left of it when a bench begins is the most that bench may take."""
+
 ENDS_WITHIN_S = 40.0
 LINE_BYTES_MAX = 1 << 24
 
@@ -97,7 +100,8 @@ async def measure(clock: Clock, command: str, *, is_quick: bool, only: Iterable[
     async with PostgresServer() as postgres:
         for entry in (each for each in ENTRIES if each.name in wanted):
             words = (entry.quick if is_quick else entry.words) + _further(entry.name, outcomes)
-            outcome = await _run(entry, words, lending(postgres), clock)
+            within_s = _within_s(entry, clock.elapsed() - began_s)
+            outcome = await _run(entry.name, words, within_s, lending(postgres), clock)
             if entry.name == "growth":
                 outcome = _with_route(outcome, outcomes)
             outcomes.append(outcome)
@@ -112,26 +116,33 @@ def _further(name: str, before: list[Outcome]) -> tuple[str, ...]:
     return (f"--readings={vitals['ours'] / 2:.0f}",) if name == "press" and vitals else ()
 
 
-async def _run(entry: Entry, words: tuple[str, ...], environment: dict[str, str], clock: Clock) -> Outcome:
+def _within_s(entry: Entry, passed_s: float) -> float:
+    """How long a bench may take when so much time has passed."""
+    return max(0.0, min(entry.within_s, ALL_WITHIN_S - passed_s))
+
+
+async def _run(
+    name: str, words: tuple[str, ...], within_s: float, environment: dict[str, str], clock: Clock
+) -> Outcome:
     began_s = clock.elapsed()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks", entry.name, *words),
+        *(sys.executable, "-m", "benchmarks", name, *words),
         env=os.environ | environment | {"PYTHONPATH": str(CHECKOUT)},
         stdout=-1,
         limit=LINE_BYTES_MAX,
         start_new_session=True,
     )
     try:
-        async with limit(entry.within_s):
+        async with limit(within_s):
             output, _ = await process.communicate()
     except TimeoutError:
-        return Outcome(entry.name, None, clock.elapsed() - began_s, f"not done within {entry.within_s:.0f} s")
+        return Outcome(name, None, clock.elapsed() - began_s, f"not done within {within_s:.0f} s")
     finally:
         await _end(process)
     took_s = clock.elapsed() - began_s
     if process.returncode:
-        return Outcome(entry.name, None, took_s, f"ended with {process.returncode}")
-    return _heard(entry.name, output, took_s)
+        return Outcome(name, None, took_s, f"ended with {process.returncode}")
+    return _heard(name, output, took_s)
 
 
 def _heard(name: str, output: bytes, took_s: float) -> Outcome:
