@@ -18,6 +18,7 @@ from benchmarks import charts, everything
 from benchmarks import deadlines as deadlines_bench
 from benchmarks import fleet as fleet_bench
 from benchmarks import growth as growth_bench
+from benchmarks import history as history_bench
 from benchmarks import importing as import_bench
 from benchmarks import press as press_bench
 from benchmarks import restart as restart_bench
@@ -204,6 +205,17 @@ def growth(
     plan = growth_bench.Plan(readings=readings, presses=presses, rounds=rounds)
     plan = replace(plan, parts=tuple(part or plan.parts), sizes=tuple(size or plan.sizes))
     _run(growth_bench.measure(plan, SystemClock()), chart=chart)
+
+
+@app.command()
+def history(
+    *,
+    elders: Annotated[int, typer.Option(min=1, help="How many elders: 2,016 readings each.")] = 5_000,
+    looks: Annotated[int, typer.Option(min=1, help="How many of them are looked up.")] = 500,
+    chart: Chart = False,
+) -> None:
+    """The last 24 hours of one elder among ten million readings and more; not part of `all`."""
+    _run(history_bench.measure(history_bench.Plan(elders, looks=looks), SystemClock()), chart=chart)
 
 
 def _command() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import alarms, board, deadlines, fleet, importing, press, restart, route, surge, vitals
+from benchmarks import alarms, board, deadlines, fleet, history, importing, press, restart, route, surge, vitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -140,6 +140,12 @@ def _import(said: dict[str, Any]) -> Iterator[Line]:
     yield _at_most("import", what, "s", said["ours"], peer, importing.AIM_MAX)
 
 
+def _history(said: dict[str, Any]) -> Iterator[Line]:
+    what = f"last 24 h of one elder among {said['rows']:,}"
+    yield _within("history", f"{what}, median", "ms", said["again_p50_ms"], history.AIM_MAX_MS)
+    yield _within("history", f"{what}, first after a restart", "ms", said["first_p50_ms"], history.AIM_MAX_MS)
+
+
 LINES: dict[str, Callable[[dict[str, Any]], Iterator[Line]]] = {
     "press": _press,
     "surge": _surge,
@@ -151,6 +157,7 @@ LINES: dict[str, Callable[[dict[str, Any]], Iterator[Line]]] = {
     "board": _board,
     "fleet": _fleet,
     "import": _import,
+    "history": _history,
 }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import route, surge
 from benchmarks.figures import Rounds, circumstances
-from benchmarks.processes import Meter, allow_open_files, load_process
+from benchmarks.processes import Meter, allow_open_files, load_process, memory_mb
 from benchmarks.readings import Readings
 from benchmarks.stand import stand
 
@@ -71,7 +71,8 @@ async def _vitals(plan: Plan, on: Stand, size: int) -> dict[str, Any]:
             await on.checkpoint()
             meter = Meter(service.child.pid, on.broker.pid, on.postgres.pid, load)
             rounds.add(per_s=(await readings.at_full_speed(plan.readings))["stored_per_s"], **meter.read())
-    return _told(size, plan.readings, rounds)
+        memory = memory_mb(service.child.pid)
+    return _told(size, plan.readings, rounds) | {"service_rss_max_mb": memory["rss_max_mb"]}
 
 
 async def _surge(plan: Plan, on: Stand, size: int) -> dict[str, Any]:
