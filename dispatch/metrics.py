@@ -25,7 +25,7 @@ PEOPLE_S = (1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 2700, 
 """Buckets for what people do; 10, 15, 60, 180 and 900 s are standards' limits."""
 OUTCOMES = {
     *("assisted", "hospital", "handed_over", "false_alarm", "test"),
-    *("no_answer", "duplicate", "cancelled", "nobody_home", "finished"),
+    *("no_answer", "duplicate", "cancelled", "nobody_home", "finished", "passed"),
 }
 
 

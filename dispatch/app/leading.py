@@ -9,6 +9,7 @@ from typing import Any
 from dispatch import logs
 from dispatch.app.parts import Parts
 from dispatch.app.running import keep_all_running
+from dispatch.app.watching import Watching
 from dispatch.devices.kinds import Lane
 from dispatch.devices.listening import Listening
 from dispatch.engine import RaiseByService
@@ -27,8 +28,9 @@ log = logs.get("app")
 class Leading:
     """One term. `lanes` hear terminals and carry what goes down to them; `centre_state` says that somebody hears."""
 
-    def __init__(self, parts: Parts, sender: Sender, term: int) -> None:
+    def __init__(self, parts: Parts, sender: Sender, watching: Watching, term: int) -> None:
         self._parts = parts
+        self._watching = watching
         self._sender = sender
         self._term = term
         self._heard_before: set[Lane] = set()
@@ -65,6 +67,7 @@ class Leading:
             "listening": self._listening.run,
             "rounds": parts.rounds.run,
             "registry": parts.registry.run,
+            "watcher": self._watching.watcher.run,
         }
         try:
             await keep_all_running(loops, parts.clock, parts.metrics.failed)

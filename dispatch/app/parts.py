@@ -42,9 +42,10 @@ class Databases:
     board: Database
     vitals: Database
     house: Database
+    watch: Database
 
     def all(self) -> list[Database]:
-        return [self.engine, *self.new_calls, self.lease, self.router, self.board, self.vitals, self.house]
+        return [self.engine, *self.new_calls, self.lease, self.router, self.board, self.vitals, self.house, self.watch]
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def _databases(url: str) -> Databases:
         board=Database(url, size=8, is_planned_once=True),
         vitals=Database(url, size=2),
         house=Database(url, size=3),
+        watch=Database(url, size=2, is_planned_once=True),
     )
 
 

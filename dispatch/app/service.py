@@ -14,6 +14,7 @@ from dispatch import board, logs, tls
 from dispatch.app.leading import Leading
 from dispatch.app.parts import Parts, make_parts
 from dispatch.app.running import keep_running
+from dispatch.app.watching import Watching
 from dispatch.board.api import BOARD, KEEP_ALIVE_S, make_app
 from dispatch.board.deps import BoardDeps
 from dispatch.board.health import Readiness, add_health_routes, missing_of
@@ -51,6 +52,7 @@ class Service:
         self._runner = web.AppRunner(
             self._app, access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=HTTP_STOP_S
         )
+        self.watching = Watching(parts, self._app[BOARD].feed)
         self.sender = self._make_sender()
         parts.engine.listen(self._send, is_first=True)  # an elder waits for what it sends
 
@@ -132,7 +134,8 @@ class Service:
         parts = self.parts
         await self._open()
         async with asyncio.TaskGroup() as tasks:
-            for name, run in (("engine", parts.engine.run), ("lead", self._lead)):
+            loops = (("engine", parts.engine.run), ("lead", self._lead), ("rooms", self.watching.rooms.run))
+            for name, run in loops:
                 tasks.create_task(keep_running(name, run, parts.clock, parts.metrics.failed), name=name)
 
     async def _open(self) -> None:
@@ -162,7 +165,7 @@ class Service:
         self.parts.lock.is_ours()  # so that the next process of this instance can tell that we have ended
         while True:
             term = await lease.win()
-            self.leading = Leading(self.parts, self.sender, term)
+            self.leading = Leading(self.parts, self.sender, self.watching, term)
             try:
                 await lease.lead(asyncio.ensure_future(self.leading.run()))
             finally:
@@ -218,8 +221,14 @@ class Service:
             reasons.setdefault("database", str(error))
         self._oldest_unsent_s = unsent_s
         broker = self._lanes()
+        watched = self.watching.watcher.missing() if self.leading is not None else {}
         missing = missing_of(
-            role=self.role, database=is_up, broker=broker, receipt_unsent_s=receipt_unsent_s, lag_s=lag_s
+            role=self.role,
+            database=is_up,
+            broker=broker,
+            receipt_unsent_s=receipt_unsent_s,
+            lag_s=lag_s,
+            watched=watched,
         )
         return Readiness(
             role=self.role,
@@ -228,7 +237,7 @@ class Service:
             oldest_unsent_outbox_s=unsent_s,
             timer_lag_s=lag_s,
             missing=missing,
-            reasons=reasons | self._broker_says(),
+            reasons=reasons | self._broker_says() | watched,
         )
 
     def _lanes(self) -> dict[str, bool]:

@@ -79,6 +79,11 @@ class Feed:
     def __len__(self) -> int:
         return len(self._viewers)
 
+    @property
+    def acting(self) -> int:
+        """Open boards of people who may act."""
+        return sum(not is_masked for is_masked in self._viewers.values())
+
     async def board(self, *, is_masked: bool) -> bytes:
         """A `BoardSnapshot` as of now."""
         async with self._turn:

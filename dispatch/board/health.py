@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from aiohttp import web
@@ -33,9 +33,15 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def missing_of(
-    *, role: str, database: bool, broker: dict[str, bool], receipt_unsent_s: float | None, lag_s: float | None
+    *,
+    role: str,
+    database: bool,
+    broker: dict[str, bool],
+    receipt_unsent_s: float | None,
+    lag_s: float | None,
+    watched: Iterable[str] = (),
 ) -> tuple[str, ...]:
-    """Codes of what is not as it should be."""
+    """Codes of what is not as it should be; `watched` are those of the leader's own watcher."""
     missing = [] if database else ["database"]
     if role == "starting":
         missing.append("start")
@@ -44,6 +50,7 @@ def missing_of(
         missing += [] if broker else ["broker"]
         missing += ["outbox"] if (receipt_unsent_s or 0) > UNSENT_MAX_S else []
         missing += ["timers"] if (lag_s or 0) > LAG_MAX_S else []
+        missing += watched
     return tuple(missing)
 
 

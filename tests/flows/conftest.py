@@ -22,7 +22,7 @@ from dispatch.board.passwords import hash_password
 from dispatch.board.sessions import make_link
 from dispatch.clock import Clock, VirtualClock, limit
 from dispatch.model import WorkerId
-from dispatch.settings import Http, Mqtt, Settings
+from dispatch.settings import Http, Mqtt, Settings, Watch
 from dispatch.store.accounts import add_account
 from dispatch.store.database import Database
 from simulator.live_client import LiveClient
@@ -182,6 +182,7 @@ def settings_for(dsn: str, broker: MosquittoServer, centre_id: str, instance: st
         instance=instance,
         mqtt=Mqtt(port=broker.port),
         http=Http(port=0),
+        watch=Watch(no_board_after_s=0, nobody_answers_after_s=0),  # most tests have no board and nobody at it
     )
 
 
