@@ -31,12 +31,15 @@ class Leading:
     def __init__(self, parts: Parts, sender: Sender, watching: Watching, term: int) -> None:
         self._parts = parts
         self._watching = watching
+        watching.unstored.forget()
         self._sender = sender
         self._term = term
         self._heard_before: set[Lane] = set()
         self._gaps: set[asyncio.Task[None]] = set()
         settings = parts.settings
-        self.lanes = Lanes(parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap)
+        self.lanes = Lanes(
+            parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap, ledger=watching.unstored
+        )
         self._listening = Listening(parts.databases.house, parts.clock, self._is_listening)
         self.centre_state = CentreStateTeller(parts.broker, settings.centre_id, parts.clock, term, self._on_dropped)
 
@@ -68,7 +71,10 @@ class Leading:
             "rounds": parts.rounds.run,
             "registry": parts.registry.run,
             "watcher": self._watching.watcher.run,
+            "homes": self._watching.homes.run,
         }
+        if self._watching.canary is not None:
+            loops["canary"] = self._watching.canary.run
         try:
             await keep_all_running(loops, parts.clock, parts.metrics.failed)
         finally:

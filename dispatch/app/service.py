@@ -16,14 +16,16 @@ from dispatch.app.parts import Parts, make_parts
 from dispatch.app.running import keep_running
 from dispatch.app.watching import Watching
 from dispatch.board.api import BOARD, KEEP_ALIVE_S, make_app
-from dispatch.board.deps import BoardDeps
+from dispatch.board.deps import BoardDeps, Watched
 from dispatch.board.health import Readiness, add_health_routes, missing_of
+from dispatch.board.outage_messages import Unstored
 from dispatch.clock import Clock, limit
 from dispatch.devices.kinds import Lane
 from dispatch.engine import Committed
 from dispatch.errors import BadSettings, Refused, Unreachable
+from dispatch.ingest.lanes import LIMITS
 from dispatch.metrics import Now
-from dispatch.model import WorkerId
+from dispatch.model import IncidentId, WorkerId
 from dispatch.notify.channels import Means, open_channels
 from dispatch.notify.sender import Sender
 from dispatch.settings import Settings
@@ -48,11 +50,11 @@ class Service:
         self._why_not: dict[str, str] = {}
         self._oldest_unsent_s: float | None = None
         self._running: asyncio.Task[None] | None = None
+        self.watching = Watching(parts, self._open_boards, self._shown_s)
         self._app = self._make_app()
         self._runner = web.AppRunner(
             self._app, access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=HTTP_STOP_S
         )
-        self.watching = Watching(parts, self._app[BOARD].feed)
         self.sender = self._make_sender()
         parts.engine.listen(self._send, is_first=True)  # an elder waits for what it sends
 
@@ -72,12 +74,30 @@ class Service:
                 is_leading=lambda: parts.lease.term is not None,
                 centre_id=settings.centre_id,
                 time_zone=settings.time_zone,
+                unstored=self._waiting,
+                watched=self._watched,
                 static=Path(board.__file__).parent / "static",
                 is_https=settings.public_url.startswith("https"),
             )
         )
         add_health_routes(app, parts.clock, self.readiness, self.scrape)
         return app
+
+    def _open_boards(self) -> int:
+        return self._app[BOARD].feed.acting
+
+    def _shown_s(self, incident_id: IncidentId) -> float | None:
+        return self._app[BOARD].feed.shown_s(incident_id)
+
+    def _watched(self) -> Watched:
+        return self.watching.watched() if self.leading is not None else Watched()
+
+    def _waiting(self, now: datetime, is_away: bool) -> Unstored | None:
+        if self.leading is None:
+            return None
+        used = self.leading.lanes.connections[Lane.ALARMS].unacknowledged
+        window = LIMITS[Lane.ALARMS].receive_maximum
+        return self.watching.waiting(now, is_away=is_away, used=used, window=window)
 
     def _make_sender(self) -> Sender:
         parts = self.parts
@@ -236,6 +256,7 @@ class Service:
             broker=broker,
             oldest_unsent_outbox_s=unsent_s,
             timer_lag_s=lag_s,
+            canary_age_s=self.watching.canary_age_s(now) if self.leading is not None else None,
             missing=missing,
             reasons=reasons | self._broker_says() | watched,
         )
@@ -263,6 +284,8 @@ class Service:
                 lanes={lane.value: link.counts for lane, link in lanes.connections.items()} if lanes else {},
                 lane_waiting={lane.value: intake.waiting for lane, intake in lanes.intakes.items()} if lanes else {},
                 lane_connected=self._lanes(),
+                canary_age_s=self.watching.canary_age_s(self.parts.clock.now()),
+                troubles=self._watched().troubles,
             )
         )
 

@@ -20,7 +20,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
     `broker` tells for each lane whether it hears; a standby has none, as the lanes belong to the leader.
     `oldest_unsent_outbox_s` is the age of the oldest message not yet sent; `timer_lag_s` how
-    long ago the earliest clock should have fired. None is unknown.
+    long ago the earliest clock should have fired; `canary_age_s` how long ago the last test press was heard all the
+    way. None is unknown.
     """
 
     role: str
@@ -28,6 +29,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     broker: dict[str, bool]
     oldest_unsent_outbox_s: float | None
     timer_lag_s: float | None
+    canary_age_s: float | None = None
     missing: tuple[str, ...]
     reasons: dict[str, str] = {}
 

@@ -4,8 +4,26 @@ What is wrong with the centre is an incident of class `centre`, which closes by 
 """
 
 from dispatch.watch.auditor import Auditor, Verdict
+from dispatch.watch.canary import Bird, Canary, Sight
+from dispatch.watch.homes import HomesInMemory, HomeTold
 from dispatch.watch.rooms import Rooms
 from dispatch.watch.troubles import Troubles
+from dispatch.watch.unstored import Line, Unstored, Waiting
 from dispatch.watch.watcher import Limits, Watcher
 
-__all__ = ["Auditor", "Limits", "Rooms", "Troubles", "Verdict", "Watcher"]
+__all__ = [
+    "Auditor",
+    "Bird",
+    "Canary",
+    "HomeTold",
+    "HomesInMemory",
+    "Limits",
+    "Line",
+    "Rooms",
+    "Sight",
+    "Troubles",
+    "Unstored",
+    "Verdict",
+    "Waiting",
+    "Watcher",
+]

@@ -118,6 +118,12 @@ class Centre:
                 await self._next_commit(asyncio.Event())
                 await self.advance(1)
 
+    async def ready_in_real_time(self) -> None:
+        """The same on a clock that nobody turns."""
+        async with limit(WITHIN_S):
+            while (await self.service.readiness()).missing:
+                await self._next_commit(asyncio.Event())
+
     async def advance(self, seconds: float) -> None:
         """Let virtual time pass, a second at a time, so that everything that waits for a time has its turn."""
         assert isinstance(self.clock, VirtualClock)
@@ -202,11 +208,11 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Centre]:
         await service.stop()
 
 
-async def register(dsn: str) -> None:
-    """The small town these tests play in."""
+async def register(dsn: str, more: str = "") -> None:
+    """The small town these tests play in, and what one of them wants beside it."""
     database = Database(dsn)
     async with database.connection() as connection:
-        await connection.execute(REGISTER)
+        await connection.execute(REGISTER + more)
     await database.close()
 
 
