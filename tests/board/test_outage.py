@@ -135,3 +135,12 @@ async def test_who_signed_out_is_not_remembered(room: Room) -> None:
     await page.ask("DELETE", "/session")
     with away(room):
         assert (await page.ask("GET", "/session")).status in {401, 503}
+
+
+async def test_only_boards_of_people_who_may_act_count_as_somebody_being_there(room: Room) -> None:
+    auditor = await (await room.enter(account="bureau")).stream("/stream")
+    await auditor.next()
+    assert (len(room.board.feed), room.board.feed.acting) == (1, 0)
+    operator = await (await room.operator()).stream("/stream")
+    await operator.next()
+    assert (len(room.board.feed), room.board.feed.acting) == (2, 1)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from dispatch.clock import VirtualClock
+from dispatch.clock import VirtualClock, limit
 from dispatch.engine import Engine
 from dispatch.errors import Unreachable
 from dispatch.incident import events as ev
@@ -263,3 +263,20 @@ async def test_what_is_asked_each_second_follows_an_index(dsn: str, name: str) -
         plan = str(await statement.explain(*given))
     await database.close()
     assert "Seq Scan" not in plan
+
+
+async def test_each_process_says_how_many_boards_it_has_until_the_last_is_closed(post: Post) -> None:
+    rooms = Rooms(post.database, post.clock, "two", lambda: post.boards)
+    saying = asyncio.create_task(rooms.run())
+    try:
+        for boards in (2, 0):
+            post.boards = boards
+            async with limit(10):
+                while await post.fetch("SELECT boards FROM room WHERE instance = 'two'") != [boards]:
+                    await post.clock.advance(1)
+        [beat] = await post.fetch("SELECT beat FROM room")
+        await post.clock.advance(60)
+        assert await post.fetch("SELECT beat FROM room") == [beat]  # nothing to say, nothing written
+    finally:
+        saying.cancel()
+        await asyncio.gather(saying, return_exceptions=True)
