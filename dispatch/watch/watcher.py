@@ -18,7 +18,7 @@ from dispatch.watch.rooms import Rooms
 from dispatch.watch.troubles import Troubles
 
 LOOK_EVERY_S = 1.0
-THOROUGH_EVERY_S = 10.0
+THOROUGH_EVERY_S = 5.0
 LOOKED_WITHIN_S = 5.0
 """An auditor that has not looked for so long, while the database answers, is no auditor."""
 RAISED_AFTER_LOOKS = 2

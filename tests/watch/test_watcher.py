@@ -120,9 +120,9 @@ async def test_a_call_whose_stored_deadline_is_not_its_clocks_is_found(post: Pos
     incident_id = await post.press()
     await post.look(1)
     await post.do("UPDATE incident SET due_at = due_at + interval '1 hour'")
-    await post.look(9)
+    await post.look(4)
     assert not post.watcher.verdict.codes
-    await post.look(2)  # every open call is read each ten seconds
+    await post.look(2)  # every open call is read each five seconds
     assert post.watcher.verdict.codes == ("astray",)
     assert str(incident_id) in post.watcher.missing()["auditor"]
 
