@@ -48,5 +48,9 @@ class Unreachable(DispatchError):
     """The database or the broker is away; trying again later makes sense."""
 
 
+class Overtaken(DispatchError):
+    """What was decided without locks did not stand any more when it was to be written; nothing was."""
+
+
 class SteppedDown(DispatchError):
     """This process no longer holds the lease: another dispatches, and nothing more may be written here."""

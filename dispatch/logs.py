@@ -65,16 +65,16 @@ def get(part: str) -> structlog.typing.FilteringBoundLogger:
     return structlog.get_logger(part=part)  # type: ignore[no-any-return]
 
 
-def several(part: str, happening: str, lines: Iterable[Mapping[str, Any]]) -> None:
-    """What `get(part).info(happening, **facts)` says for each of these facts, written at once.
+def several(part: str, happening: str, lines: Iterable[Mapping[str, Any]], level: str = "info") -> None:
+    """What `get(part).info(happening, **facts)` (or of another `level`) says for each of these facts, written at once.
 
     A flood makes thousands of such lines, and structlog's way costs a call into the kernel each.
     """
     if _set_up.is_coloured:
         for facts in lines:
-            get(part).info(happening, **facts)
-    elif _set_up.level <= logging.INFO:
-        stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "info", {})
-        rest = {"part": part, "event": happening, "level": "info", **stamped}
+            getattr(get(part), level)(happening, **facts)
+    elif _set_up.level <= getattr(logging, level.upper()):
+        stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, level, {})
+        rest = {"part": part, "event": happening, "level": level, **stamped}
         sys.stderr.write("".join(f"{_as_json({**facts, **rest})}\n" for facts in lines))
         sys.stderr.flush()

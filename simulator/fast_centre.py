@@ -114,7 +114,7 @@ class Centre:
         )
 
     def _judge(self, readings: Sequence[Vitals]) -> Sequence[Alarm]:
-        return [alarm for reading in readings if (alarm := self._judging.judge(reading)) is not None]
+        return self._judging.judge_all(readings, {})
 
     async def _raise_alarms(self, alarms: Sequence[Alarm]) -> None:
         await self.engine.raise_alarms(alarms)

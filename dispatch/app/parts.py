@@ -37,6 +37,7 @@ class Databases:
 
     engine: Database
     new_calls: list[Database]
+    due_clocks: list[Database]
     lease: Database
     router: Database
     board: Database
@@ -45,7 +46,17 @@ class Databases:
     watch: Database
 
     def all(self) -> list[Database]:
-        return [self.engine, *self.new_calls, self.lease, self.router, self.board, self.vitals, self.house, self.watch]
+        return [
+            self.engine,
+            *self.new_calls,
+            *self.due_clocks,
+            self.lease,
+            self.router,
+            self.board,
+            self.vitals,
+            self.house,
+            self.watch,
+        ]
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,9 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
     databases = _databases(settings.database_url)
     metrics, lock = Metrics(), InstanceLock(lock_file(settings))
     lease = Lease(databases.lease, clock, settings.instance, lock)
-    engine = Engine(databases.engine, clock, policies, lambda: term_of(lease), databases.new_calls)
+    engine = Engine(
+        databases.engine, clock, policies, lambda: term_of(lease), databases.new_calls, databases.due_clocks
+    )
     assigner = Assigner(databases.router, clock, engine)
     deadlines = Deadlines(databases.router, clock, engine, metrics.timer_lag)
     for listener in (metrics.committed, assigner.on_committed, deadlines.on_committed, log_committed):
@@ -115,6 +128,7 @@ def _databases(url: str) -> Databases:
     return Databases(
         engine=OneConnection(url, dispatching=True),
         new_calls=[OneConnection(url, dispatching=True) for _ in range(2)],
+        due_clocks=[OneConnection(url, dispatching=True) for _ in range(2)],
         lease=Database(url, size=2, dispatching=True),
         router=Database(url, size=4, is_planned_once=True),
         board=Database(url, size=8, is_planned_once=True),

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
 from dispatch.errors import BadInput
-from dispatch.model import Place
+from dispatch.model import Place, TerminalId
 from dispatch.places import to_wgs84
 
 Shape = TypeVar("Shape")
@@ -25,7 +25,7 @@ ID_MAX = 128
 YEARS = range(2000, 2100)
 """A device's word on the time is taken from these years only; outside, its clock was never set."""
 
-FUTURE_S, PAST_DAYS = 300, 30
+FUTURE, PAST = timedelta(minutes=5), timedelta(days=30)
 """How far off a device's time may be before it is remarked upon (it changes nothing else)."""
 
 _JUNK_AT_ENDS = "\ufeff\x00 \t\r\n"
@@ -60,9 +60,12 @@ def usable_id(value: object) -> str | None:
     """An id that can be stored, compared and shown; None for one that cannot. A number counts as its digits."""
     if type(value) is int and abs(value) < 1 << 64:
         value = str(value)
-    if not isinstance(value, str) or not 0 < len(value) <= ID_MAX:
-        return None
-    return value if value.isprintable() and "\ufffd" not in value else None
+    return value if isinstance(value, str) and is_usable_id(value) else None
+
+
+def is_usable_id(text: str) -> TypeGuard[TerminalId]:
+    """Whether an id can be stored, compared and shown, a terminal's or another's."""
+    return 0 < len(text) <= ID_MAX and text.isprintable() and "\ufffd" not in text
 
 
 def clean_text(value: object, length_max: int) -> str | None:
@@ -94,9 +97,9 @@ def instant(value: object, received_at: datetime) -> tuple[datetime | None, str 
     if at.year not in YEARS:
         return None, "at_absurd"
     at = at.astimezone(UTC)
-    if at > received_at + timedelta(seconds=FUTURE_S):
+    if at > received_at + FUTURE:
         return at, "at_in_future"
-    return at, "at_long_ago" if at < received_at - timedelta(days=PAST_DAYS) else None
+    return at, "at_long_ago" if at < received_at - PAST else None
 
 
 def place(value: Any) -> Place | None:

@@ -49,9 +49,7 @@ class Registry:
 
         Given again with the same readings, for the alarms could not be stored, it gives the same alarms.
         """
-        judge, particular = self._judging.judge, self._particular.get
-        judged = [judge(each, particular(each.terminal_id)) for each in readings]
-        return [alarm for alarm in judged if alarm is not None]
+        return self._judging.judge_all(readings, self._particular)
 
     async def read(self) -> None:
         """Read what is particular to elders; for limits that make no sense the defaults hold. Raises Unreachable."""

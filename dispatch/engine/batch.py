@@ -26,7 +26,7 @@ from dispatch.engine.items import (
     RaiseAlarm,
     RaiseByService,
 )
-from dispatch.errors import DispatchError, NotFound, Refused, Unreachable
+from dispatch.errors import DispatchError, NotFound, Overtaken, Refused, Unreachable
 from dispatch.incident import events as ev
 from dispatch.incident.clocks import due_at, due_event
 from dispatch.incident.decide import Decision, Opening, decide, open_incident
@@ -81,14 +81,37 @@ class Batch:
         self._ground.stand_on_new_calls(homes)
         return await self._decide(connection)
 
+    async def run_due(self, connection: Connection, incidents: Sequence[Incident], term: int | None) -> Done:
+        """Do everything, the commit included, without a lock: the items are clocks of incidents as they were read.
+
+        Raises Overtaken, and nothing was done, if one of them has changed since, if a decision concerns others, or if
+        `term` is over.
+        """
+        self._ground.stand_on(incidents)
+        outcomes = self._outcomes()
+        if any(isinstance(effect, RaiseIncident) for _, effect in self._effects):
+            raise Overtaken("concerns_others")
+        writes, messages, updates = self._writes()
+        await writes.commit(connection, updates, term)
+        return self._done(outcomes, messages)
+
     async def _decide(self, connection: Connection) -> Done:
-        self._now = self._clock.now()  # after the locks: clocks run from when it is decided
-        outcomes = [self._try(item) for item in self._items]
+        outcomes = self._outcomes()
         await self._raise_incidents(connection)
-        messages = await self._save(connection)
+        writes, messages, updates = self._writes()
+        if await writes.execute(connection) != updates:
+            raise Unreachable("version_conflict", incidents=updates)
+        return self._done(outcomes, messages)
+
+    def _outcomes(self) -> list[Outcome | DispatchError]:
+        self._now = self._clock.now()  # after locking and reading: clocks run from when it is decided
+        return [self._try(item) for item in self._items]
+
+    def _done(self, outcomes: list[Outcome | DispatchError], messages: Sequence[OutboxMessage]) -> Done:
         return outcomes, Committed(self._now, self._parts(), messages, len(self._items), 0.0)
 
-    async def _save(self, connection: Connection) -> list[OutboxMessage]:
+    def _writes(self) -> tuple[Writes, list[OutboxMessage], int]:
+        """Everything to be written, the messages among it, and how many incidents must still be as they were read."""
         ground = self._ground
         writes = Writes()
         versioned, updates = saving.save_incidents(writes, ground.loaded, ground.incidents)
@@ -98,9 +121,7 @@ class Batch:
         saving.save_beside(writes, self._items, set(ground.incidents))
         messages = saving.save_messages(writes, self._effects, self._now, self._clock)
         saving.append_log(writes, self._effects, self._now)
-        if await writes.execute(connection) != updates:
-            raise Unreachable("version_conflict", incidents=updates)
-        return messages
+        return writes, messages, updates
 
     def _parts(self) -> list[Part]:
         by_id: dict[IncidentId, list[Effect]] = defaultdict(list)
@@ -256,9 +277,11 @@ class Batch:
         if incident is None:
             raise NotFound("no_such_incident", incident_id=incident_id)
         for _ in range(DUE_AT_ONCE_MAX):
-            at, event = due_at(incident), due_event(incident)
-            if at is None or event is None or at > self._now:
+            at = due_at(incident)
+            if at is None or at > self._now:
                 return Outcome(incident)
+            event = due_event(incident)
+            assert event is not None
             fired = self._take(incident, event)
             assert fired != incident, f"firing {ev.name_of(event)} changed nothing"  # invariant 2
             incident = fired

@@ -1,7 +1,7 @@
 """Where everything that is to become durable is handed in; the only writer of incidents in this process.
 
-Alarms and everything else have a line each (`committer`), so that a press waits for no choice and no answer. New calls
-have a short way of their own (`new_calls`); all else is one transaction under locks.
+Alarms, clocks and all else have a line each (`committer`), so that a press waits for no choice and no answer. New calls
+and clocks have short ways of their own (`new_calls`, `due_clocks`); everything else is one transaction under locks.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from dispatch import logs
 from dispatch.clock import Clock
 from dispatch.engine.batch import Batch, Done
 from dispatch.engine.committer import Committer, Waiting, needs_lease
+from dispatch.engine.due_clocks import DueClocks
 from dispatch.engine.items import Committed, FireDue, Happen, Item, OpenByHand, Outcome, RaiseAlarm
 from dispatch.engine.new_calls import Homes, NewCalls
+from dispatch.engine.turns import Turns
 from dispatch.errors import DispatchError
 from dispatch.incident.events import Event
 from dispatch.incident.policy import Policies
 from dispatch.model import Alarm, HomeId, IncidentId, Key, Place, Unreadable
+from dispatch.store import incidents as store
 from dispatch.store import record
 from dispatch.store.database import Connection, Database
 from dispatch.store.incidents import PolicyShelf
@@ -33,7 +36,8 @@ log = logs.get("engine")
 class Engine:
     """Makes decisions durable. `term` tells the lease this process holds, None if it does not dispatch.
 
-    `new_calls` are the ways for new calls of quiet homes, one for each batch of them that may be under way at once.
+    `new_calls` are the ways for new calls of quiet homes, `due_clocks` those for clocks that have run out, one for each
+    batch of them that may be under way at once.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Engine:
         policies: Policies,
         term: Callable[[], int | None] = lambda: None,
         new_calls: Sequence[Database] = (),
+        due_clocks: Sequence[Database] = (),
     ) -> None:
         self.policies = policies
         self.shelf = PolicyShelf()
@@ -52,8 +57,11 @@ class Engine:
         ways = new_calls or [database]
         short_way = NewCalls(ways, self._commit_new_calls, self._commit_locked)
         self._alarms = Committer(clock, short_way.commit, self._park, hands=len(ways))
+        self._turns = Turns()
+        ways = due_clocks or [database]
+        clocks_way = DueClocks(ways, self._turns, self._commit_due, self._commit_locked)
+        self._clocks = Committer(clock, clocks_way.commit, self._park, hands=len(ways))
         self._others = Committer(clock, self._commit_locked, self._park)
-        self._one_after_the_other = asyncio.Lock()
         self._listeners: list[Callable[[Committed], None]] = []
 
     def listen(self, listener: Callable[[Committed], None], *, is_first: bool = False) -> None:
@@ -72,7 +80,16 @@ class Engine:
 
     def submit(self, item: Item) -> asyncio.Future[Outcome]:
         """Hand an item in; the future brings its outcome once that is durable, or the error that refused it."""
-        return (self._alarms if isinstance(item, RaiseAlarm) else self._others).submit(item)
+        return self._line_of(item).submit(item)
+
+    def _line_of(self, item: Item) -> Committer:
+        match item:
+            case RaiseAlarm():
+                return self._alarms
+            case FireDue():
+                return self._clocks
+            case _:
+                return self._others
 
     async def raise_alarms(self, alarms: Iterable[Alarm]) -> list[Outcome]:
         """Store alarms; returns when every one is durable, however long the database is away."""
@@ -109,7 +126,7 @@ class Engine:
     @property
     def backlog(self) -> int:
         """Items handed in and not yet taken up."""
-        return self._alarms.backlog + self._others.backlog
+        return self._alarms.backlog + self._others.backlog + self._clocks.backlog
 
     # --- committing ---------------------------------------------------------------------------------------------
 
@@ -118,23 +135,31 @@ class Engine:
         async with asyncio.TaskGroup() as lines:
             lines.create_task(self._alarms.run())
             lines.create_task(self._others.run())
+            lines.create_task(self._clocks.run())
 
     async def step(self) -> int:
         """Commit one batch of each line, the alarms first; returns how many items they took."""
-        return await self._alarms.step() + await self._others.step()
+        return await self._alarms.step() + await self._others.step() + await self._clocks.step()
 
     async def settled(self) -> None:
         """Return when everything handed in so far is durable or refused."""
-        await self._alarms.settled()
-        await self._others.settled()
+        for line in (self._alarms, self._others, self._clocks):
+            await line.settled()
 
     async def _commit_new_calls(self, connection: Connection, waiting: list[Waiting], homes: Homes) -> None:
         started_s = self._clock.elapsed()
         done = await self._batch(waiting).run_new_calls(connection, homes)
         self._tell(waiting, done, started_s)
 
+    async def _commit_due(self, connection: Connection, waiting: list[Waiting]) -> None:
+        started_s, term = self._clock.elapsed(), self._term()
+        ids = [item.incident_id for item, _ in waiting if isinstance(item, FireDue)]
+        incidents = await store.read_incidents(connection, self.shelf, ids)
+        done = await self._batch(waiting).run_due(connection, incidents, term)
+        self._tell(waiting, done, started_s)
+
     async def _commit_locked(self, waiting: list[Waiting]) -> None:
-        async with self._one_after_the_other:  # so that what two lines did to one incident is told in its order
+        async with self._turns.alone():  # so that what two lines did to one incident is told in its order
             try:
                 await self._commit_once(waiting)
             except asyncpg.UniqueViolationError:

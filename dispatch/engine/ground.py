@@ -59,6 +59,10 @@ class Ground:
         """The items are new calls of these quiet homes: there is nothing to lock, and nothing more to read."""
         self.home_of, self.known_terminals = homes, set(homes)
 
+    def stand_on(self, incidents: Sequence[Incident]) -> None:
+        """The items are clocks of these incidents, which were read without locking them."""
+        self._load(incidents)
+
     async def _lock_homes_of(self, connection: Connection, alarms: Sequence[Alarm]) -> None:
         terminals = {alarm.terminal_id for alarm in alarms}
         self.home_of = await store.lock_homes_of_terminals(connection, terminals)

@@ -25,6 +25,8 @@ from dispatch.model import AssignmentId
 from dispatch.store.outbox import OutboxMessage
 from dispatch.store.record import LogRow
 
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
 MESSAGE_LIFE = timedelta(minutes=10)
 """No message down is worth more than this: what is older is told anew from the present state."""
 
@@ -50,7 +52,7 @@ def _line(incident: Incident, now: datetime, code: str, by: str, facts: dict[str
         at=now,
         code=code,
         by=by,
-        state=incident.state.value,
+        state=incident.state,
         band=incident.band,
         level=incident.level,
         facts=facts,
@@ -102,7 +104,7 @@ def _message(
         message=name,
         incident_id=incident.id if incident else None,
         offer_id=offer_id,
-        body=msgspec.json.encode(body, enc_hook=str),
+        body=_encode(body),
         created_at=now,
         expires_at=expires_at or now + MESSAGE_LIFE,
     )

@@ -6,7 +6,9 @@ and costs a fraction of a microsecond; everything else is for the few.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, KeysView, Mapping
 from datetime import datetime
+from math import inf
 
 import msgspec
 from msgspec.structs import replace
@@ -15,9 +17,9 @@ from dispatch.health.news2 import Scale, is_ordinary
 from dispatch.health.scores import Scores
 from dispatch.health.thresholds import DEFAULTS, Thresholds, as_alarm
 from dispatch.health.watches import Watches
-from dispatch.model import Alarm, Cause, ElderId, Key, Vitals
+from dispatch.model import Alarm, Cause, ElderId, Key, TerminalId, Vitals
 
-DIASTOLIC_HIGH = DEFAULTS["diastolic_mmhg"].high
+DIASTOLIC_HIGH = DEFAULTS["diastolic_mmhg"].high or inf
 """NEWS2 knows no diastolic pressure, so `is_ordinary` does not ask for it."""
 
 
@@ -39,34 +41,40 @@ class Judging:
     def __init__(self) -> None:
         self._watches = Watches()
         self._scores = Scores()
+        self._watched, self._scored = self._watches.held(), self._scores.held()
 
-    def judge(self, reading: Vitals, particular: Particular | None = None) -> Alarm | None:
+    def judge_all(self, readings: Iterable[Vitals], particulars: Mapping[TerminalId, Particular]) -> list[Alarm]:
+        """The alarms that readings raise, in their order; `particulars` of those terminals that have any."""
+        watched, scored = self._watched, self._scored
+        alarms = []
+        for reading in readings:
+            terminal_id, diastolic = reading.terminal_id, reading.diastolic_mmhg
+            if (
+                is_ordinary(reading)
+                and (diastolic is None or diastolic < DIASTOLIC_HIGH)
+                and terminal_id not in particulars
+                and terminal_id not in scored
+                and terminal_id not in watched
+            ):
+                continue
+            alarm = self.judge(reading, particulars.get(terminal_id, ORDINARY))
+            if alarm is not None:
+                alarms.append(alarm)
+        return alarms
+
+    def judge(self, reading: Vitals, particular: Particular = ORDINARY) -> Alarm | None:
         """The alarm that a reading raises, if any; the same again for a reading told again.
 
         A limit, or a score of an emergency's, is of kind `vitals`; a score that is urgent of `vitals_urgent`.
         """
-        if particular is None:
-            if self._is_nothing(reading):
-                return None
-            particular = ORDINARY
         alarm = self._watches.judge(reading, particular.limits)
         key = particular.elder_id or reading.terminal_id
         causes = self._scores.judge(key, reading, particular.scale, particular.on_oxygen)
         return _joined(reading, alarm, causes) if causes else alarm
 
-    def _is_nothing(self, reading: Vitals) -> bool:
-        pressure = reading.diastolic_mmhg
-        terminal_id = reading.terminal_id
-        return (
-            is_ordinary(reading)
-            and (pressure is None or DIASTOLIC_HIGH is None or pressure < DIASTOLIC_HIGH)
-            and not self._scores.knows(terminal_id)
-            and not self._watches.knows(terminal_id)
-        )
-
-    def held(self) -> set[str]:
-        """The terminals (and elders, where a terminal is one of several) that scored of late."""
-        return self._scores.held()
+    def held(self) -> KeysView[str]:
+        """The terminals (and elders, where a terminal is one of several) that scored of late, now and later."""
+        return self._scored
 
     def forget(self, now: datetime) -> None:
         """Let go of what is too old to matter."""

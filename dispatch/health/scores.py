@@ -5,15 +5,15 @@ counts: 5 and more asks for an urgent look (band 1), 7 and more for an emergency
 add to the sum, so it is a lower bound. Like a limit it has to last before it rings (`sustained`): one clip that hangs
 loose spoils pulse and saturation in the same reading.
 
-Most readings score nothing and are of elders of whom nothing is held: those cost no more than `news2.is_ordinary`.
+Most readings score little and are of elders of whom nothing is held: those cost no more than `news2.is_ordinary`.
 What is held of the others is the newest score of each parameter, for an hour, from the first reading on that scores
-`HELD_FROM`: a fifth of a city has a saturation of 95 % at any time. What came before is not held, so how much is
-missing is not known here: whoever shows the score reads it from what is stored.
+`HELD_FROM` until they add up to less: a fifth of a city has a saturation of 95 % at any time. What came before is not
+held, so how much is missing is not known here: whoever shows the score reads it from what is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -59,13 +59,9 @@ class Scores:
         """How many elders something is held of."""
         return len(self._held)
 
-    def knows(self, key: str) -> bool:
-        """Whether anything is held of an elder, so that even an ordinary reading has to be looked at."""
-        return key in self._held
-
-    def held(self) -> set[str]:
-        """The keys of those of whom something is held."""
-        return set(self._held)
+    def held(self) -> KeysView[str]:
+        """The keys of those of whom something is held, now and later; of them even an ordinary reading counts."""
+        return self._held.keys()
 
     def judge(self, key: str, reading: Vitals, scale: Scale, on_oxygen: bool | None) -> tuple[Cause, ...]:
         """What rings by one more reading; the same again for a reading told again."""
@@ -78,7 +74,7 @@ class Scores:
         _take(held, reading, points)
         total = sum(each.points for each in held.newest.values()) + (2 if on_oxygen else 0)
         causes = tuple(cause for code in CODES if (cause := _step(held, code, reading, total)) is not None)
-        if not held.watches and not any(each.points for each in held.newest.values()):
+        if not held.watches and sum(each.points for each in held.newest.values()) < HELD_FROM:
             del self._held[key]
         return causes
 

@@ -8,6 +8,7 @@ What is extreme rings at once in any case. That errs on the side of calling, and
 
 from __future__ import annotations
 
+from collections.abc import KeysView
 from datetime import datetime, timedelta
 
 from dispatch.health.sustained import GAP_S_MAX, QUIET, Ring, State, step
@@ -39,9 +40,9 @@ class Watches:
             return None
         return as_alarm(reading, tuple(ring.code for ring in rings), tuple(_cause(reading, ring) for ring in rings))
 
-    def knows(self, terminal_id: TerminalId) -> bool:
-        """Whether something of this terminal crossed a limit of late."""
-        return terminal_id in self._states
+    def held(self) -> KeysView[TerminalId]:
+        """The terminals of which something crossed a limit of late, now and later."""
+        return self._states.keys()
 
     def forget(self, now: datetime) -> None:
         """Let go of terminals not heard for so long that their next crossing is a new matter anyway."""

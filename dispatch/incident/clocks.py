@@ -39,10 +39,14 @@ def _clocks(incident: Incident) -> list[tuple[datetime, ev.Event]]:
 
 def due_at(incident: Incident) -> datetime | None:
     """When the earliest clock runs out; None exactly when the incident is closed."""
-    named = (incident.verify_by, incident.grace_by, incident.step_due_at, incident.close_by)
-    running = [at for at in named if at is not None]
-    running += [each.due_at for each in incident.assignments if each.due_at is not None]
-    return min(running, default=None)
+    earliest: datetime | None = None
+    for at in (incident.verify_by, incident.grace_by, incident.step_due_at, incident.close_by):
+        if at is not None and (earliest is None or at < earliest):
+            earliest = at
+    for each in incident.assignments:
+        if each.due_at is not None and (earliest is None or each.due_at < earliest):
+            earliest = each.due_at
+    return earliest
 
 
 def due_event(incident: Incident) -> ev.Event | None:

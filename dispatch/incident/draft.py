@@ -40,6 +40,8 @@ def wants(incident: Incident) -> int:
     may_offer = policy.offer is not OfferWhen.NEVER and incident.verify_by is None
     if incident.closed_at is not None or not may_offer:
         return 0
+    if not incident.assignments:
+        return incident.hands * policy.parallel_offers
     asked = [each for each in incident.assignments if each.state is AssignmentState.OFFERED]
     by_hand = sum(1 for each in asked if each.offered_by not in BY_ITSELF)
     needed = incident.hands - attending(incident) - by_hand

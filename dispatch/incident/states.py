@@ -153,6 +153,8 @@ class Incident(msgspec.Struct, frozen=True):
         """The furthest of the live assignments, `waiting` without one, or `closed`."""
         if self.closed_at is not None:
             return IncidentState.CLOSED
+        if not self.assignments:
+            return IncidentState.WAITING
         states = {each.state for each in self.assignments}
         for state in FURTHEST_FIRST:
             if state in states:

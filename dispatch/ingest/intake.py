@@ -167,8 +167,9 @@ class Intake:
         return batch
 
     async def _settle(self, batch: list[Decoded]) -> None:
+        all_heard = [heard for each in batch for heard in each.heard]
         try:
-            await self._patiently(self._use, [heard for each in batch for heard in each.heard])
+            await self._patiently(self._use, all_heard)
         except Exception as problem:  # noqa: BLE001 - whatever one bad message raises must not stop the others
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -177,7 +178,7 @@ class Intake:
                 return
             await self._set_aside(batch[0], problem)
         self.counts.done += len(batch)
-        self.counts.unreadable += sum(isinstance(heard, Unreadable) for each in batch for heard in each.heard)
+        self.counts.unreadable += [type(heard) for heard in all_heard].count(Unreadable)
         self._acknowledge([each.message for each in batch])
         if self._ledger is not None:
             self._ledger.settled(heard for each in batch for heard in each.heard)

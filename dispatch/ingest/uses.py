@@ -73,7 +73,7 @@ async def _use_vitals(heard: Sequence[Heard], sinks: Sinks, clock: Clock, in_tur
 
     Batches are stored at the same time, but judged one after the other, as they came.
     """
-    readings = [each for each in heard if isinstance(each, Vitals)]
+    readings = [each for each in heard if type(each) is Vitals]
     critical: list[Alarm] = []
     async with in_turn:
         for start in range(0, len(readings), JUDGED_AT_ONCE):
@@ -83,7 +83,8 @@ async def _use_vitals(heard: Sequence[Heard], sinks: Sinks, clock: Clock, in_tur
         await sinks.raise_alarms(critical)
     if readings:
         await sinks.keep_vitals(readings)
-    await _park(heard, sinks)
+    if len(readings) < len(heard):
+        await _park(heard, sinks)
 
 
 async def _use_house(heard: Sequence[Heard], sinks: Sinks) -> None:

@@ -226,9 +226,9 @@ class Connection:
         self._pump()
 
     def _token(self, receipt: bytes) -> int:
-        self._last_token += 1
-        self._receipts[self._last_token] = receipt
-        return self._last_token
+        self._last_token = token = self._last_token + 1
+        self._receipts[token] = receipt
+        return token
 
     def _received(self, messages: list[Message]) -> None:
         self.counts.received += len(messages)

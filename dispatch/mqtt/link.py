@@ -164,14 +164,14 @@ class Link(asyncio.Protocol):
         self._set_ticker()
 
     def _take(self, packet: mqtt5.PublishPacket, messages: list[Message]) -> None:
-        packet_id, qos = packet.packet_id, packet.qos.value  # the codec's enums are no ints, whatever its stubs say
-        if qos > 1 or packet_id == 0 or "\x00" in packet.topic:  # none of which the standard or we allow
+        topic, packet_id = packet.topic, packet.packet_id  # the codec makes each anew whenever it is asked
+        qos = packet.qos.value  # its enums are no ints, whatever its stubs say
+        if qos > 1 or packet_id == 0 or "\x00" in topic:  # none of which the standard or we allow
             why = "qos_2" if qos > 1 else "packet_id_0" if packet_id == 0 else "nul_in_topic"
-            topic = wire.shown(packet.topic)
-            self._set_apart(wire.Broken(wire.PUBLISH, packet.write(), why, qos, packet_id or 0, topic))
+            self._set_apart(wire.Broken(wire.PUBLISH, packet.write(), why, qos, packet_id or 0, wire.shown(topic)))
             return
         token = None if packet_id is None else self._ears.token((0x4002_0000 | packet_id).to_bytes(4))
-        messages.append(Message(packet.topic, packet.payload, qos, packet.retain, token))
+        messages.append(Message(topic, packet.payload, qos, packet.retain, token))
 
     def _set_apart(self, broken: wire.Broken) -> None:
         token = None

@@ -6,20 +6,29 @@ for a person to dial, and the message is recorded as failed with `no_channel`, n
 
 from __future__ import annotations
 
+import asyncio
+
 from dispatch import logs
 from dispatch.notify.channels import Answer, Channel, GiveUp, Means
 from dispatch.store.outbox import OutboxMessage
-
-log = logs.get("notify")
 
 
 class ContactChannel:
     """Names whom a person must reach by hand."""
 
+    def __init__(self) -> None:
+        self._unsaid: list[dict[str, str]] = []
+
     async def send(self, message: OutboxMessage) -> Answer:
         """Never reaches anybody by itself."""
-        log.warning("reach_by_hand", target=message.recipient, incident_id=str(message.incident_id))
+        if not self._unsaid:
+            asyncio.get_running_loop().call_soon(self._say)  # what a flood asks for is said at once
+        self._unsaid.append({"target": message.recipient, "incident_id": str(message.incident_id)})
         return GiveUp("no_channel")
+
+    def _say(self) -> None:
+        unsaid, self._unsaid = self._unsaid, []
+        logs.several("notify", "reach_by_hand", unsaid, "warning")
 
 
 def open_channel(_means: Means) -> Channel:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable
-from uuid import UUID
 
 import msgspec
 
@@ -21,7 +20,7 @@ class _Decided(msgspec.Struct):
     n: int
     stage: str
     at: str
-    incident_id: UUID | None = None
+    incident_id: str | None = None
     worker_id: WorkerId | None = None
     eta_s: int | None = None
 
@@ -33,7 +32,7 @@ class Receipt(msgspec.Struct, omit_defaults=True):
     n: int
     stage: str
     at: str
-    incident_id: UUID | None = None
+    incident_id: str | None = None
     worker_name: str | None = None
     eta_s: int | None = None
 

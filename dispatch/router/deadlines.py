@@ -19,7 +19,8 @@ from dispatch.store import incidents
 from dispatch.store.database import Bell, Database
 
 POLL_S = 0.5
-AT_ONCE_MAX = 500
+AT_ONCE_MAX = 5_000
+"""Read at once; the engine commits them in batches of its own, the earliest first."""
 log = logs.get("deadlines")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -18,17 +19,14 @@ from dispatch.store.writes import Writes
 SQL = statements("incidents")
 
 
-class _IncidentRow(msgspec.Struct):
+class _Changing(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a decision may change."""
+
     incident_id: UUID
     version: int
-    incident_class: str
-    subject_kind: str
-    subject_id: str
-    origin: str
     kind: str
     band: int
     policy_hash: str
-    is_exercise: bool
     state: str
     level: int
     wants: int
@@ -38,18 +36,26 @@ class _IncidentRow(msgspec.Struct):
     alarms: int
     receipt_n: int
     callers: tuple[Caller, ...]
+    due_at: datetime | None = None
+    step_due_at: datetime | None = None
+    answer_by: datetime | None = None
+    answered_at: datetime | None = None
+    answered_by: str | None = None
+    verify_by: datetime | None = None
+    grace_by: datetime | None = None
+    close_by: datetime | None = None
+    cancelled_at: datetime | None = None
+    closed_at: datetime | None = None
+    outcome: str | None = None
+
+
+class _IncidentRow(_Changing, kw_only=True, omit_defaults=True):
+    incident_class: str
+    subject_kind: str
+    subject_id: str
+    origin: str
+    is_exercise: bool
     opened_at: datetime
-    due_at: datetime | None
-    step_due_at: datetime | None
-    answer_by: datetime | None
-    answered_at: datetime | None
-    answered_by: str | None
-    verify_by: datetime | None
-    grace_by: datetime | None
-    close_by: datetime | None
-    cancelled_at: datetime | None
-    closed_at: datetime | None
-    outcome: str | None
 
 
 class _AssignmentRow(msgspec.Struct):
@@ -80,7 +86,8 @@ def insert_incidents(writes: Writes, incidents: Sequence[Incident]) -> None:
 
 def update_incidents(writes: Writes, incidents: Sequence[Incident]) -> None:
     """Write incidents as decisions left them; those count that were still at the version the decisions began from."""
-    writes.add_checked(SQL["update_incidents"], [_row_of(each) for each in incidents])
+    rows = [_Changing(**_changing(each)) for each in incidents]
+    writes.add_checked(SQL["update_incidents"], rows)
 
 
 def save_assignments(writes: Writes, changed: Sequence[tuple[IncidentId, Assignment]]) -> None:
@@ -91,38 +98,44 @@ def save_assignments(writes: Writes, changed: Sequence[tuple[IncidentId, Assignm
 
 def _row_of(incident: Incident) -> _IncidentRow:
     return _IncidentRow(
-        incident_id=incident.id,
-        version=incident.version,
-        incident_class=incident.incident_class.value,
-        subject_kind=incident.subject.kind.value,
+        **_changing(incident),
+        incident_class=incident.incident_class,
+        subject_kind=incident.subject.kind,
         subject_id=incident.subject.id,
-        origin=incident.origin.value,
-        kind=incident.kind.value,
-        band=incident.band,
-        policy_hash=incident.policy.hash,
+        origin=incident.origin,
         is_exercise=incident.is_exercise,
-        state=incident.state.value,
-        level=incident.level,
-        wants=wants(incident),
-        nobody=incident.nobody,
-        hands=incident.hands,
-        step=incident.step,
-        alarms=incident.alarms,
-        receipt_n=incident.receipt_n,
-        callers=incident.callers,
         opened_at=incident.opened_at,
-        due_at=due_at(incident),
-        step_due_at=incident.step_due_at,
-        answer_by=incident.answer_by,
-        answered_at=incident.answered_at,
-        answered_by=incident.answered_by,
-        verify_by=incident.verify_by,
-        grace_by=incident.grace_by,
-        close_by=incident.close_by,
-        cancelled_at=incident.cancelled_at,
-        closed_at=incident.closed_at,
-        outcome=incident.outcome,
     )
+
+
+def _changing(incident: Incident) -> dict[str, Any]:
+    return {
+        "incident_id": incident.id,
+        "version": incident.version,
+        "kind": incident.kind,
+        "band": incident.band,
+        "policy_hash": incident.policy.hash,
+        "state": incident.state,
+        "level": incident.level,
+        "wants": wants(incident),
+        "nobody": incident.nobody,
+        "hands": incident.hands,
+        "step": incident.step,
+        "alarms": incident.alarms,
+        "receipt_n": incident.receipt_n,
+        "callers": incident.callers,
+        "due_at": due_at(incident),
+        "step_due_at": incident.step_due_at,
+        "answer_by": incident.answer_by,
+        "answered_at": incident.answered_at,
+        "answered_by": incident.answered_by,
+        "verify_by": incident.verify_by,
+        "grace_by": incident.grace_by,
+        "close_by": incident.close_by,
+        "cancelled_at": incident.cancelled_at,
+        "closed_at": incident.closed_at,
+        "outcome": incident.outcome,
+    }
 
 
 def _assignment_row(incident_id: IncidentId, assignment: Assignment) -> _AssignmentRow:

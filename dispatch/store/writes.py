@@ -4,8 +4,8 @@ The parts run in no promised order and on the same snapshot, so none may build o
 looked at when all have run. Only the log's place is certain: its turn is taken when every other part is written, so
 that nobody holds the turn while waiting for somebody else's row.
 
-Rows go over as one JSON text a part. A parameter for every column costs asyncpg five times as much to encode, and
-PostgreSQL reads the one as fast as the other.
+Rows go over as one JSON text a part. A parameter for every column costs asyncpg four times as much to encode, and both
+sides together a little more. PostgreSQL reads it as jsonb, which takes it a quarter less time than as json.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import asyncpg
 import msgspec
 
-from dispatch.store.database import Connection
+from dispatch.errors import Overtaken
+from dispatch.store.database import LEASE, Connection
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _PARAMETER = re.compile(r"\$(\d+)")
 _TURN = "SELECT pg_advisory_xact_lock(7205759403793)"
 """Who holds it appends to the log; it ends with the transaction, so the log's numbers follow the order of commits."""
-CHECKED, LOG = "checked", "log"
+HELD, CHECKED, LOG = "held", "checked", "log"
 
 Shape = tuple[tuple[str, str, int], ...]
 """Name, statement and number of parameters of each part."""
 
 
 def as_json(rows: Sequence[msgspec.Struct]) -> str:
-    """Rows as PostgreSQL's json_to_recordset reads them: bytes in base64, instants in RFC 3339."""
+    """Rows as PostgreSQL's jsonb_to_recordset reads them: bytes in base64, instants in RFC 3339."""
     return _encoder.encode(rows).decode()
 
 
@@ -68,18 +70,57 @@ class Writes:
         count: int = await connection.fetchval(_together(tuple(self._shape)), *self._values)
         return count
 
+    async def commit(self, connection: Connection, expected: int, term: int | None) -> None:
+        """Execute all and commit, in one statement by itself, if the checked one writes `expected` rows and the lease
+        is still held under `term` (None: nobody holds one).
+
+        Raises Overtaken, and nothing was written, if not.
+        """
+        if not self._shape:
+            return
+        bounds = (expected,) if term is None else (expected, term)
+        try:
+            await connection.execute(_or_nothing(tuple(self._shape), term is not None), *self._values, *bounds)
+        except asyncpg.DivisionByZeroError as error:
+            raise Overtaken("changed_meanwhile", incidents=expected) from error
+
 
 @lru_cache(maxsize=256)
 def _together(shape: Shape) -> str:
     """One statement of all parts. There are few shapes, so each is made once and prepared once a connection."""
+    count_of = _count(CHECKED) if any(name == CHECKED for name, _, _ in shape) else "0"
+    return f"WITH {', '.join(_parts(shape, []))}\nSELECT {count_of}"
+
+
+@lru_cache(maxsize=256)
+def _or_nothing(shape: Shape, is_held: bool) -> str:
+    """One statement of all parts that fails unless as many rows were checked as its next parameter says, under the
+    term that the last one says.
+
+    Outside of a function PostgreSQL has no word for raising an error; nothing else here divides. The lease is locked
+    first of all, so that nobody who waits for it holds the turn.
+    """
+    expected = sum(count for _, _, count in shape) + 1
+    count_of = _count(CHECKED) if any(name == CHECKED for name, _, _ in shape) else "0"
+    holds = f"{count_of} = ${expected}::bigint"
+    parts = _parts(shape, [HELD] if is_held else [])
+    if is_held:
+        parts.insert(0, f"{HELD} AS MATERIALIZED (\n{_shifted(LEASE, expected)}\n)")
+        holds = f"{_count(HELD)} = 1 AND {holds}"
+    return f"WITH {', '.join(parts)}\nSELECT 1 / ({holds})::int"
+
+
+def _parts(shape: Shape, first: list[str]) -> list[str]:
+    """The parts as common table expressions; `first` are some before them that the turn must wait for as well."""
     parts, before = [], 0
     for name, sql, count in shape:
         if name == LOG:
-            parts.append(f"turn AS MATERIALIZED (\n{_turn_after([part for part, _, _ in shape if part != LOG])}\n)")
+            parts.append(
+                f"turn AS MATERIALIZED (\n{_turn_after(first + [part for part, _, _ in shape if part != LOG])}\n)"
+            )
         parts.append(f"{name} AS (\n{_shifted(sql, before)}\nRETURNING 1\n)")
         before += count
-    count_of = _count(CHECKED) if any(name == CHECKED for name, _, _ in shape) else "0"
-    return f"WITH {', '.join(parts)}\nSELECT {count_of}"
+    return parts
 
 
 def _turn_after(names: list[str]) -> str:

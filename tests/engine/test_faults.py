@@ -20,7 +20,7 @@ from dispatch.store.one_connection import OneConnection
 from simulator.servers import PostgresServer
 from tests.link import Link, through
 
-from .test_engine import alarms, fetch, opened, pick, press
+from .test_engine import alarms, do, fetch, opened, pick, press
 
 WITHIN_S = 15
 NO_ROOM = """
@@ -210,6 +210,26 @@ async def test_alarms_refused_for_lack_of_room_wait_and_are_not_parked(
         ("T2", "sos"),
     ]
     assert await fetch(database, "SELECT count(*) FROM parked") == [0]
+
+
+# --- clocks ----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_answer_lost_after_the_commit_of_a_clock_fires_it_no_second_time(
+    far: Engine, database: Database, link: Link, clock: VirtualClock
+) -> None:
+    [outcome] = await alarms(far, press())
+    await clock.advance(61)
+    link.cut_before_the_answer_to(b"climbed")
+    lost = far.submit(FireDue(opened(outcome)))
+    await far.step()
+    with pytest.raises(Unreachable):
+        await lost
+    assert link.lost_answers == 1
+    [again] = await do(far, FireDue(opened(outcome)))
+    assert again.incident is not None
+    assert again.incident.level == 1
+    assert await fetch(database, "SELECT count(*) FROM incident_log WHERE code = 'climbed'") == [1]
 
 
 # --- not leading -----------------------------------------------------------------------------------------------------

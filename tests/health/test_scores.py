@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -25,7 +26,9 @@ def told(minute: float, terminal: str = "t1", /, **values: Any) -> Vitals:
 
 
 def judged(judging: Judging, *readings: Vitals, particular: Particular | None = None) -> list[Alarm]:
-    return [alarm for each in readings if (alarm := judging.judge(each, particular)) is not None]
+    return judging.judge_all(
+        readings, {} if particular is None else {each.terminal_id: particular for each in readings}
+    )
 
 
 def test_a_sum_of_five_that_lasts_calls_once_with_what_makes_it() -> None:
@@ -103,7 +106,7 @@ def test_who_scores_little_is_not_held_and_who_calmed_down_is_let_go() -> None:
     assert len(scores) == 0
     scores.judge("a", told(1, spo2_percent=93.0), Scale.ONE, None)
     assert scores.held() == {"a"}
-    scores.judge("a", told(2, spo2_percent=97.0), Scale.ONE, None)
+    scores.judge("a", told(2, spo2_percent=95.0), Scale.ONE, None)
     assert len(scores) == 0
     scores.judge("a", told(3, spo2_percent=93.0), Scale.ONE, None)
     scores.forget(AT + timedelta(minutes=64))
@@ -111,12 +114,13 @@ def test_who_scores_little_is_not_held_and_who_calmed_down_is_let_go() -> None:
 
 
 @pytest.mark.parametrize("name", ["heart_rate_bpm", "spo2_percent", "systolic_mmhg", "respiration_per_min"])
-def test_ordinary_is_what_the_table_scores_nothing(name: str) -> None:
+def test_ordinary_is_what_the_table_scores_nothing_or_one_for_saturation(name: str) -> None:
+    most = 1 if name == "spo2_percent" else 0
     for step in range(3000):
         reading = told(0, **{name: step / 10})
         points = news2.points(reading, Scale.ONE, None)
         if points:
-            assert is_ordinary(reading) == (points[name] == 0), step / 10
+            assert is_ordinary(reading) == (points[name] <= most), step / 10
 
 
 def test_ordinary_warmth_is_what_the_table_scores_nothing() -> None:
@@ -124,3 +128,31 @@ def test_ordinary_warmth_is_what_the_table_scores_nothing() -> None:
         body, wrist = (told(0, temperature_c=step / 100, temperature_site=site) for site in ("ear", "wrist"))
         assert is_ordinary(body) == (news2.points(body, Scale.ONE, None)["temperature_c"] == 0), step
         assert is_ordinary(wrist) == (not news2.points(wrist, Scale.ONE, None).get("temperature_c")), step
+
+
+def test_the_quick_look_leaves_out_nothing_that_would_ring_or_be_held() -> None:
+    values: dict[str, tuple[float | None, ...]] = {
+        "heart_rate_bpm": (None, 39.0, 50.0, 70.0, 91.0, 140.0),
+        "spo2_percent": (None, 90.0, 93.0, 94.0, 95.0, 97.0),
+        "systolic_mmhg": (None, 100.0, 120.0, 221.0),
+        "diastolic_mmhg": (None, 80.0, 129.9, 130.0),
+        "temperature_c": (None, 36.0, 37.0, 38.5),
+    }
+    passed_over = 0
+    for measured in product(*values.values()):
+        readings = [told(minute, **dict(zip(values, measured, strict=True))) for minute in (0, 2)]
+        quick, closely = Judging(), Judging()
+        rang = [alarm for each in readings if (alarm := closely.judge(each)) is not None]
+        assert quick.judge_all(readings, {}) == rang, readings
+        assert quick.held() == closely.held(), readings
+        passed_over += not rang
+    assert passed_over > 1
+
+
+def test_somebody_of_whom_something_is_held_is_looked_at_however_ordinary_the_reading() -> None:
+    judging = Judging()
+    judging.judge_all([told(0, **SEVEN)], {})
+    judging.judge_all([told(1, heart_rate_bpm=70.0, spo2_percent=97.0, systolic_mmhg=120.0)], {})
+    assert len(judging.held()) == 1  # for its breaths
+    judging.judge_all([told(2, respiration_per_min=16.0)], {})
+    assert not judging.held()

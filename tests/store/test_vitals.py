@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from dispatch.clock import VirtualClock
+from dispatch.devices.fields import ID_MAX
 from dispatch.model import TerminalId, Vitals
 from dispatch.store import vitals
 from dispatch.store.database import Database
@@ -81,6 +82,23 @@ async def test_whatever_a_reading_has_or_lacks_it_comes_back_as_it_was(database:
     assert second == replace(told, temperature_c=second.temperature_c)
     assert second.temperature_c == (None if told.temperature_c is None else near)
     assert third == replace(second, received_at=NOW + timedelta(microseconds=1))
+
+
+async def test_more_different_values_than_are_remembered_come_back_as_they_were(database: Database) -> None:
+    await keeper(database).prepare()
+    told = [replace(FULL, temperature_c=n / 512) for n in range(30_000)]  # which four bytes hold exactly
+    async with database.connection() as connection:
+        await vitals.add(connection, told)
+        rows = await connection.fetch("SELECT temperature_c FROM vitals ORDER BY ctid")
+    assert [row["temperature_c"] for row in rows] == [each.temperature_c for each in told]
+
+
+async def test_the_longest_id_a_terminal_may_have_is_kept_whole(database: Database) -> None:
+    await keeper(database).prepare()
+    longest = replace(FULL, terminal_id=TerminalId("\N{MAHJONG TILE EAST WIND}" * ID_MAX))
+    async with database.connection() as connection:
+        await vitals.add(connection, [longest])
+        assert await connection.fetchval("SELECT terminal_id FROM vitals") == longest.terminal_id
 
 
 async def test_a_day_that_nobody_made_is_made_when_it_is_needed(database: Database) -> None:

@@ -27,6 +27,8 @@ from dispatch.model import (
 
 ROOT = "onekey"
 VERSION = "1"
+LEVELS = 5
+"""Of a topic, where the last one may have slashes of its own."""
 
 FAULTS = frozenset({"battery_low", "mains_lost", "tamper", "signal_weak", "internal", "sensor"})
 STATES = frozenset({"ready", "sleeping", "lost"})
@@ -74,26 +76,19 @@ def command_topic(centre_id: str, terminal_id: str) -> str:
     return f"{ROOT}/{VERSION}/{centre_id}/{terminal_id}/command"
 
 
-def _split(topic: str) -> tuple[str, TerminalId | None, str]:
-    """Version, terminal and what it speaks of; empty or None where the topic is too short."""
-    parts = topic.split("/", 4)
-    _root, version, _centre, name, what = parts if len(parts) == 5 else (*parts, "", "", "", "")[:5]
-    terminal_id = fields.usable_id(name)
-    return version, None if terminal_id is None else TerminalId(terminal_id), what
-
-
 def terminal_of(topic: str) -> TerminalId | None:
     """Which terminal speaks on a topic."""
-    return _split(topic)[1]
+    name = topic.split("/", 4)[3:4]
+    return name[0] if name and fields.is_usable_id(name[0]) else None
 
 
 def decode(topic: str, payload: bytes, received_at: datetime) -> Sequence[Heard]:
     """What a message means. Never raises; see `dispatch.devices.kinds`."""
-    version, terminal_id, what = _split(topic)
-    if terminal_id is None:
+    parts = topic.split("/", 4)
+    if len(parts) < 4 or not fields.is_usable_id(terminal_id := parts[3]):
         detail = "a terminal's id must be 1 to 128 printable characters"
         return [Unreadable(None, topic, payload, "bad_terminal_id", detail, received_at)]
-    reader = READERS.get(what, _unknown) if version == VERSION else _unknown
+    reader = READERS.get(parts[-1], _unknown) if parts[1] == VERSION and len(parts) == LEVELS else _unknown
     try:
         return reader(terminal_id, topic, payload, received_at)
     except BadInput as problem:
@@ -154,7 +149,7 @@ def _alarm(terminal_id: TerminalId, _topic: str, payload: bytes, received_at: da
             cancel_of=cancel_of,
             battery_percent=battery,
             place=place,
-            flaws=tuple(flaw for flaw in flaws if flaw is not None),
+            flaws=tuple(filter(None, flaws)),
         )
     ]
 
@@ -218,16 +213,20 @@ _READINGS = msgspec.json.Decoder(_Reading | list[_Reading])
 def _vitals(terminal_id: TerminalId, topic: str, payload: bytes, received_at: datetime) -> Sequence[Heard]:
     """Readings; a proper one the short way, which gives the same as the long one."""
     try:
-        at, *measured = msgspec.structs.astuple(_PROPER.decode(payload))
+        said = _PROPER.decode(payload)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _doubtful_vitals(terminal_id, topic, payload, received_at)
-    heart_rate, spo2, systolic, diastolic, temperature, site, respiration = measured
-    if at.year not in fields.YEARS or measured.count(None) >= len(measured) - (site is not None):
+    at, site = said.at, said.temperature_site
+    pulse, oxygen, respiration = said.heart_rate_bpm, said.spo2_percent, said.respiration_per_min
+    systolic, diastolic, warmth = said.systolic_mmhg, said.diastolic_mmhg, said.temperature_c
+    is_empty = pulse is oxygen is systolic is diastolic is warmth is respiration is None
+    if is_empty or at.year not in fields.YEARS:
         return _doubtful_vitals(terminal_id, topic, payload, received_at)
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
     if site is not None:
         site = fields.clean_text(site, SITE_LENGTH_MAX)
-    at = at.astimezone(UTC)
-    return [Vitals(terminal_id, received_at, at, heart_rate, spo2, systolic, diastolic, temperature, site, respiration)]
+    return (Vitals(terminal_id, received_at, at, pulse, oxygen, systolic, diastolic, warmth, site, respiration),)
 
 
 def _doubtful_vitals(terminal_id: TerminalId, topic: str, payload: bytes, received_at: datetime) -> Sequence[Heard]:

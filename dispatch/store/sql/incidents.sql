@@ -86,7 +86,7 @@ SELECT
     incident_id, version, incident_class, subject_kind, subject_id, origin, kind, band, policy_hash, is_exercise,
     state, level, wants, nobody, hands, step, alarms, receipt_n, callers, opened_at, due_at, step_due_at, answer_by,
     answered_at, answered_by, verify_by, grace_by, close_by, cancelled_at, closed_at, outcome
-FROM json_to_recordset($1::json) AS new (
+FROM jsonb_to_recordset($1::jsonb) AS new (
     incident_id uuid, version int, incident_class text, subject_kind text, subject_id text, origin text, kind text,
     band smallint, policy_hash text, is_exercise bool, state text, level smallint, wants smallint, nobody bool, hands
     smallint, step int, alarms int, receipt_n int, callers jsonb, opened_at timestamptz, due_at timestamptz,
@@ -102,7 +102,7 @@ UPDATE incident SET
     new.answer_by, answered_at = new.answered_at, answered_by = new.answered_by, verify_by = new.verify_by, grace_by =
     new.grace_by, close_by = new.close_by, cancelled_at = new.cancelled_at, closed_at = new.closed_at, outcome =
     new.outcome
-FROM json_to_recordset($1::json) AS new (
+FROM jsonb_to_recordset($1::jsonb) AS new (
     incident_id uuid, version int, kind text, band smallint, policy_hash text, state text, level smallint, wants
     smallint, nobody bool, hands smallint, step int, alarms int, receipt_n int, callers jsonb, due_at timestamptz,
     step_due_at timestamptz, answer_by timestamptz, answered_at timestamptz, answered_by text, verify_by timestamptz,
@@ -118,7 +118,7 @@ INSERT INTO assignment (
 SELECT
     assignment_id, incident_id, worker_id, state, eta_s, offered_by, skills, overdue, offered_at, due_at, seen_at,
     accepted_at, departed_at, arrived_at, ended_at, end_reason
-FROM json_to_recordset($1::json) AS new (
+FROM jsonb_to_recordset($1::jsonb) AS new (
     assignment_id uuid, incident_id uuid, worker_id text, state text, eta_s int, offered_by text, skills text[],
     overdue int, offered_at timestamptz, due_at timestamptz, seen_at timestamptz, accepted_at timestamptz, departed_at
     timestamptz, arrived_at timestamptz, ended_at timestamptz, end_reason text

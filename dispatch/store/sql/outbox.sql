@@ -4,7 +4,7 @@ INSERT INTO outbox (
 )
 SELECT
     outbox_id, channel, recipient, message, incident_id, offer_id, body, created_at, expires_at
-FROM json_to_recordset($1::json) AS new (
+FROM jsonb_to_recordset($1::jsonb) AS new (
     outbox_id uuid, channel text, recipient text, message text, incident_id uuid, offer_id uuid, body jsonb,
     created_at timestamptz, expires_at timestamptz
 )
