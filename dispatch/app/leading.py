@@ -10,6 +10,7 @@ from typing import Any
 from dispatch import logs
 from dispatch.app.parts import Parts
 from dispatch.app.running import keep_all_running
+from dispatch.app.watching import Watching
 from dispatch.devices.kinds import Lane
 from dispatch.devices.listening import Listening
 from dispatch.engine import RaiseByService
@@ -30,14 +31,18 @@ log = logs.get("app")
 class Leading:
     """One term. `lanes` hear terminals and carry what goes down to them; `centre_state` says that somebody hears."""
 
-    def __init__(self, parts: Parts, sender: Sender, term: int) -> None:
+    def __init__(self, parts: Parts, sender: Sender, watching: Watching, term: int) -> None:
         self._parts = parts
+        self._watching = watching
+        watching.unstored.forget()
         self._sender = sender
         self._term = term
         self._heard_before: set[Lane] = set()
         self._gaps: set[asyncio.Task[None]] = set()
         settings = parts.settings
-        self.lanes = Lanes(parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap)
+        self.lanes = Lanes(
+            parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap, ledger=watching.unstored
+        )
         self._listening = Listening(parts.databases.house, parts.clock, self._is_listening)
         self.centre_state = CentreStateTeller(parts.broker, settings.centre_id, parts.clock, term, self._on_dropped)
 
@@ -68,7 +73,11 @@ class Leading:
             "listening": self._listening.run,
             "rounds": parts.rounds.run,
             "registry": parts.registry.run,
+            "watcher": self._watching.watcher.run,
+            "homes": self._watching.homes.run,
         }
+        if self._watching.canary is not None:
+            loops["canary"] = self._watching.canary.run
         try:
             await self._begin_clocks()
             await keep_all_running(loops, parts.clock, parts.metrics.failed)

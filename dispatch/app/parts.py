@@ -43,6 +43,7 @@ class Databases:
     board: Database
     vitals: Database
     house: Database
+    watch: Database
 
     def all(self) -> list[Database]:
         return [
@@ -54,6 +55,7 @@ class Databases:
             self.board,
             self.vitals,
             self.house,
+            self.watch,
         ]
 
 
@@ -138,6 +140,7 @@ def _databases(url: str) -> Databases:
         board=Database(url, size=8, is_planned_once=True),
         vitals=Database(url, size=2),
         house=Database(url, size=3),
+        watch=Database(url, size=2, is_planned_once=True),
     )
 
 
