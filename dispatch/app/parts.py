@@ -88,7 +88,13 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
     metrics, lock = Metrics(), InstanceLock(lock_file(settings))
     lease = Lease(databases.lease, clock, settings.instance, lock)
     engine = Engine(
-        databases.engine, clock, policies, lambda: term_of(lease), databases.new_calls, databases.due_clocks
+        databases.engine,
+        clock,
+        policies,
+        lambda: term_of(lease),
+        databases.new_calls,
+        databases.due_clocks,
+        lease.is_ours,
     )
     assigner = Assigner(databases.router, clock, engine)
     deadlines = Deadlines(databases.router, clock, engine, metrics.timer_lag)

@@ -154,7 +154,7 @@ class Committer:
         elif not await self._park(item.alarm, error):
             self._wait_for_database(part, away(error))
         elif item.alarm.key is not Key.UNREADABLE:
-            return [[(RaiseAlarm(_bare(item.alarm)), future)]]
+            return [[(RaiseAlarm(_bare(item.alarm), item.term), future)]]
         elif not future.done():
             future.set_result(Outcome(None, ignored="parked"))
         return []

@@ -43,11 +43,16 @@ class NewCalls:
     """Commits alarms, each by the way that is open to it. `ways` are connections of its own, one a batch under way."""
 
     def __init__(
-        self, ways: Sequence[Database], write: Write, long_way: Callable[[list[Waiting]], Awaitable[None]]
+        self,
+        ways: Sequence[Database],
+        write: Write,
+        long_way: Callable[[list[Waiting]], Awaitable[None]],
+        unsure: Callable[[list[Waiting]], int | None],
     ) -> None:
         self._ways = list(ways)
         self._write = write
         self._long_way = long_way
+        self._unsure = unsure
         self._turn = asyncio.Lock()
         self._under_way: set[HomeId] = set()
         self._none_under_way = asyncio.Event()
@@ -55,6 +60,9 @@ class NewCalls:
 
     async def commit(self, waiting: list[Waiting]) -> None:
         """Make alarms durable and answer them. Raises what either way raises; some may be durable then."""
+        if self._unsure(waiting) is not None:
+            await self._long_way(waiting)  # which asks for the lease
+            return
         async with self._way() as connection:
             async with self._turn:
                 seen = await self._look(connection, waiting)

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from dispatch import logs, mqtt
 from dispatch.clock import Clock
+from dispatch.crash import crash_at
 from dispatch.devices import kinds
 from dispatch.devices.kinds import Heard, Lane
 from dispatch.errors import Unreachable
@@ -125,6 +126,7 @@ class Intake:
             messages = certain
         self._queue.extend(Received(message, now) for message in messages)
         self._arrived.set()
+        crash_at("received")
 
     def receive_unreadable(self, packet: mqtt.Unreadable) -> None:
         """Take in a packet that the connection could not read."""
@@ -180,6 +182,7 @@ class Intake:
         self.counts.done += len(batch)
         self.counts.unreadable += [type(heard) for heard in all_heard].count(Unreadable)
         self._acknowledge([each.message for each in batch])
+        crash_at("after_puback", is_on_its_way=True)
         if self._ledger is not None:
             self._ledger.settled(heard for each in batch for heard in each.heard)
 

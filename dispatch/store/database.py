@@ -21,6 +21,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from dispatch import logs
 from dispatch.clock import limit
+from dispatch.crash import crash_at
 from dispatch.errors import BadSettings, SteppedDown, Unreachable
 
 Connection = PoolConnectionProxy | asyncpg.Connection
@@ -154,6 +155,7 @@ class Database:
             if term is not None and not await connection.fetchval(LEASE, term):
                 raise SteppedDown("lease_lost", term=term)
             yield connection
+            crash_at("before_commit")
 
     async def close(self) -> None:
         """Close every connection, giving up politeness after a moment."""
