@@ -30,6 +30,7 @@ SELECT '00000000-0000-7000-8000-000000000001', 'H1', version, incident_class, su
 FROM incident WHERE incident_id = $1
 """
 WAITING_FOR_A_COMMIT = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted)"
+WHO_WAITS_SINCE_WHEN = "SELECT pid, query_start FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -242,8 +243,11 @@ async def test_a_new_call_waits_for_no_terminal_that_goes_on_and_on(
         more = asyncio.ensure_future(two_ways.raise_alarms([press("T1", f"m{n}") for n in range(1, 4)]))
         while not await beside.fetchval(WAITING_FOR_A_COMMIT):
             assert not more.done()
+        waits = await beside.fetch(WHO_WAITS_SINCE_WHEN)
         [new] = await two_ways.raise_alarms([press("T2")])
-        assert not more.done()
+        assert (
+            await beside.fetch(WHO_WAITS_SINCE_WHEN) == waits
+        )  # still in the same statement: it did not give up first
         last = asyncio.ensure_future(two_ways.raise_alarms([press("T1", "c1", cancel_of="m1")]))
         await held.rollback()
         joined = [*await more, *await last]
