@@ -1,4 +1,4 @@
-"""Which spots lie near a place, without looking at all of them: cells of 1/512°, 217 m from south to north. Pure."""
+"""Which spots lie near a place, without looking at all of them: cells of 1/256°, 434 m from south to north. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dispatch.places import EARTH_RADIUS_M
 if TYPE_CHECKING:
     from dispatch.model import Place
 
-CELLS_PER_DEG = 512
+CELLS_PER_DEG = 256
 """A power of two, so that a degree times it is exact and no spot falls between two cells."""
 CELLS_ROUND = 360 * CELLS_PER_DEG
 METRES_PER_DEG = math.radians(EARTH_RADIUS_M)
@@ -81,12 +81,11 @@ class Grid(Generic[SpotT]):
             return self._of_all(souths, set(wests))
         cells = self._cells
         found: list[SpotT] = []
-        for south in souths:
-            row = south * CELLS_ROUND
+        for row in range(souths.start * CELLS_ROUND, souths.stop * CELLS_ROUND, CELLS_ROUND):
             for west in wests:
-                cell = cells.get(row + west)
-                if cell is not None:
-                    found += cell
+                key = row + west
+                if key in cells:
+                    found += cells[key]
         return found
 
     def _of_all(self, souths: range, wests: set[int]) -> list[SpotT]:

@@ -65,8 +65,9 @@ def rank(crew: Crew, door: Door, wish: Wish, now: datetime, picks_max: int = SHO
     picks = first + second
     counts = sight.counts
     told: dict[int, Candidate] = {}
+    best = picks[0] if picks else None
     for at in _shown(picks, len(line)):
-        against, told[at] = _tell(sight, line[at], is_best=at in picks[:1])
+        against, told[at] = _tell(sight, line[at], is_best=at == best)
         counts[against] -= 1
     return Ranking(
         candidates=tuple(told.values()),
@@ -78,6 +79,8 @@ def rank(crew: Crew, door: Door, wish: Wish, now: datetime, picks_max: int = SHO
 def _shown(picks: list[int], seen: int) -> list[int]:
     """Whose places in line are told with reasons: the best picks', and the nearest's as far as there is room."""
     best = picks[:PICKS_SHOWN]
+    if max(best, default=0) < SHOWN:
+        return list(range(min(SHOWN, seen)))
     nearest = [at for at in range(min(SHOWN, seen)) if at not in best]
     return sorted(best + nearest[: SHOWN - len(best)])
 
@@ -92,6 +95,7 @@ def eta_s(crew: Crew, door: Door, worker_id: WorkerId, now: datetime) -> int:
 def _tell(sight: Sight, seen: Seen, *, is_best: bool = False) -> tuple[str, Candidate]:
     """What counts a worker who is not shown, and what is told of them: how soon, and why or why not."""
     _, worker_id, one, distance_m = seen
+    wish = sight.wish
     against, codes = "farther", ["nearest"] if is_best else []
     if one.is_on_duty and not one.is_busy:
         codes.append("on_duty")
@@ -100,16 +104,16 @@ def _tell(sight: Sight, seen: Seen, *, is_best: bool = False) -> tuple[str, Cand
         codes.append("on_duty" if one.is_on_duty else "off_duty")
         if one.is_busy:
             codes.append("busy")
-    if worker_id in sight.wish.barred:
+    if worker_id in wish.barred:
         codes.append("declined")
         against = "declined" if against == "farther" else against
-    if worker_id in sight.wish.penalties_s:
+    if worker_id in wish.penalties_s:
         codes.append("did_not_answer")
     if not sight.is_placed:
         codes.append("home_place_unknown")
     if not sight.skills <= one.skills:
-        codes += [f"lacks_skill:{skill}" for skill in sight.wish.skills if skill not in one.skills]
-        against = "lacks_skill" if against == "farther" and not sight.wish.relax_skills else against
+        codes += [f"lacks_skill:{skill}" for skill in wish.skills if skill not in one.skills]
+        against = "lacks_skill" if against == "farther" and not wish.relax_skills else against
     is_stale = sight.now_s - one.place_at_s > FRESH_S
     codes.append("position_of_station" if one.heard else "position_stale" if is_stale else "position_fresh")
     metres = int(distance_m) if sight.is_placed else None

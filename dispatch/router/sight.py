@@ -35,7 +35,7 @@ UNKNOWN_PLACE_S = 900.0
 BEHIND_S = 1e9
 """Added to the rank of those off duty, who come behind all others: more than any way on earth takes."""
 
-FIRST_LOOK = 64
+FIRST_LOOK = 32
 """About so many workers are looked at first: enough that the next look is mostly the last."""
 
 FEW = 256
@@ -102,8 +102,8 @@ class Sight:
         few = self._few()
         radius_m = crew.radius_m(FIRST_LOOK)
         while (near := crew.near(self.place, radius_m)) is not None:
-            found = self._found(dict.fromkeys((*few, *near)) if few else near, picks)
-            wanted_m = max(self._picks_reach_m(found, picks), self._nearest_reach_m(found.line, nearest))
+            found = self._found(dict.fromkeys((*few, *near)), picks) if few else self._found(near, picks, radius_m)
+            wanted_m = _reach_m(max(self._last_pick_s(found, picks), self._last_nearest_s(found.line, nearest)))
             if wanted_m <= radius_m:
                 return found
             wider = min(WIDER_MAX, 1.1 * math.sqrt(max(2.0, FIRST_LOOK / (1 + len(near)))))
@@ -128,8 +128,8 @@ class Sight:
             rows += np.flatnonzero(flags).tolist()
         return [crew.standings[row] for row in rows]
 
-    def _found(self, standings: Iterable[Standing], picks: int) -> Found:
-        line = self._line(standings)
+    def _found(self, standings: Iterable[Standing], picks: int, radius_m: float = math.inf) -> Found:
+        line = self._line(standings, radius_m)
         line.sort()
         first: list[int] = []
         second: list[int] = []
@@ -144,9 +144,10 @@ class Sight:
                     second.append(at)
         return Found(line, first, second)
 
-    def _line(self, standings: Iterable[Standing]) -> list[Seen]:
-        """Some workers as seen from the door, in no order. The innermost loop of ranking: nothing is called in it that
-        can be done without.
+    def _line(self, standings: Iterable[Standing], radius_m: float = math.inf) -> list[Seen]:
+        """Those of some workers who are so near, as seen from the door, in no order.
+
+        The innermost loop of ranking: nothing is called in it that can be done without.
         """
         place, now_s, penalties_s = self.place, self.now_s, self.wish.penalties_s
         if place is None:
@@ -156,6 +157,7 @@ class Sight:
             ]
         lat, lon = place.lat, place.lon
         narrow, metres_per_deg, sqrt = math.cos(math.radians(lat)), METRES_PER_DEG, math.sqrt
+        square_max = (radius_m / METRES_PER_DEG) ** 2
         line: list[Seen] = []
         for one in standings:
             east = one.lon - lon
@@ -163,7 +165,10 @@ class Sight:
                 east -= 360 * round(east / 360)  # the short way round
             east *= narrow
             north = one.lat - lat
-            metres = sqrt(east * east + north * north) * metres_per_deg
+            square = east * east + north * north
+            if square > square_max:
+                continue
+            metres = sqrt(square) * metres_per_deg
             s_per_m = one.s_per_m
             rank_s = one.set_off_s + s_per_m * metres
             silent_s = now_s - one.place_at_s
@@ -177,33 +182,31 @@ class Sight:
             line.append((rank_s, one.id, one, metres))
         return line
 
-    def _picks_reach_m(self, found: Found, picks: int) -> float:
-        """How far one must look so that no unseen worker is picked before those found; infinite if too few were."""
+    def _last_pick_s(self, found: Found, picks: int) -> float:
+        """The rank that nobody unseen may come before, for the picks to be sure: infinite if there are too few of them,
+        minus infinity if nobody unseen could be one.
+        """
         first, second = len(found.first), len(found.second)
         if first == self._skilled and (first >= picks or second == self._eligible - self._skilled):
-            return 0.0
+            return -math.inf
         if first >= picks:
-            return _reach_m(found.line[found.first[-1]][0])
+            return found.line[found.first[-1]][0]
         if first < self._skilled or first + second < picks:
             return math.inf
-        return _reach_m(found.line[found.second[picks - first - 1]][0])
+        return found.line[found.second[picks - first - 1]][0]
 
-    def _nearest_reach_m(self, line: list[Seen], nearest: int) -> float:
-        """How far one must look so that nobody unseen is nearer than those found; infinite if too few were."""
-        on = bisect_left(line, BEHIND_S, key=_rank_s)
-        if on >= nearest:
-            return 0.0 if on == self.crew.on_duty else _reach_m(line[nearest - 1][0])
-        if on < self.crew.on_duty:
-            return math.inf
-        if len(line) == len(self.crew):
-            return 0.0
-        return _reach_m(line[nearest - 1][0] - BEHIND_S) if len(line) >= nearest else math.inf
-
-
-def _rank_s(seen: Seen) -> float:
-    return seen[0]
+    def _last_nearest_s(self, line: list[Seen], nearest: int) -> float:
+        """The same for the nearest."""
+        last_s = line[nearest - 1][0] if len(line) >= nearest else math.inf
+        unseen = self.crew.on_duty - bisect_left(line, (BEHIND_S,))
+        if unseen:
+            return last_s if last_s < BEHIND_S else math.inf
+        if last_s < BEHIND_S or len(line) == len(self.crew):
+            return -math.inf
+        return last_s - BEHIND_S
 
 
 def _reach_m(last_s: float) -> float:
     """From how many metres on nobody unseen ranks before one of such a rank, nor beside them."""
-    return max(0.0, *((last_s + ROUNDING_S - set_off_s) / s_per_m for set_off_s, s_per_m in _WAYS))
+    last_s += ROUNDING_S
+    return max(0.0, *[(last_s - set_off_s) / s_per_m for set_off_s, s_per_m in _WAYS])

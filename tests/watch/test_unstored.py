@@ -11,7 +11,7 @@ from dispatch.model import Alarm, HomeId, Key, TerminalId, Unreadable
 from dispatch.store.database import Database
 from dispatch.watch import HomesInMemory, HomeTold, Unstored
 from dispatch.watch.homes import BLOCK, PAGE, Person
-from dispatch.watch.unstored import LINES_MAX, LOOKED_UP_AT_ONCE
+from dispatch.watch.unstored import LINES_MAX, LOOKED_AT_MAX, LOOKED_UP_AT_ONCE
 from tests.engine.conftest import START, policies
 
 __all__ = ["policies"]
@@ -101,6 +101,14 @@ def test_a_flood_is_cut_to_the_gravest_and_looked_up_little_by_little(policies: 
         waiting = unstored.look(START + timedelta(seconds=5), is_away=False)
     assert all(line.home for line in waiting.lines)
     assert len(asked) == len(set(asked)) == 2 * LINES_MAX
+
+
+def test_of_more_than_anybody_can_phone_the_rest_are_counted(policies: Policies) -> None:
+    unstored = ledger(policies)
+    unstored.heard(alarm(f"T{n}") for n in range(LOOKED_AT_MAX + 70))
+    waiting = unstored.look(START, is_away=True)
+    assert (len(waiting.lines), waiting.terminals, waiting.presses) == (LINES_MAX, *[LOOKED_AT_MAX + 70] * 2)
+    assert waiting.lines[0].terminal_id == "T0"
 
 
 async def test_every_home_is_found_in_memory_with_its_numbers(dsn: str) -> None:
