@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
 SLEW_MAX = 0.01
 """How fast our clock is bent towards the wall's, as a share of elapsed time: a jump would fire or starve deadlines."""
+
+WALL_MOVED_BY = "ONEKEY_WALL_MOVED_BY"
+"""Names a file with the seconds by which the wall clock is to be off, for tests of what a wrong clock does. They may
+change while we run, as a clock that somebody sets does.
+"""
 
 
 class Clock(Protocol):
@@ -73,9 +80,11 @@ class SystemClock:
     """Wall time at start plus boot time since, bent by at most 1 % towards the wall.
 
     A wall clock that is set forward or back by hand therefore never fires a deadline early and never freezes one.
+    `wall` tells seconds since 1970; the machine's clock does if it is not given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wall: Callable[[], float] | None = None) -> None:
+        self._wall = wall or _wall()
         self._wall_at_start = self._wall()
         self._boot_at_start = self._boot()
         self._bent_s = 0.0
@@ -84,10 +93,6 @@ class SystemClock:
         # Seeded by the system once: an id must be nobody else's, not unguessable, and the system's own draw is a call
         # into the kernel each time.
         self._draw = random.Random(secrets.randbits(256))  # noqa: S311 - ids open no door
-
-    def _wall(self) -> float:
-        """The machine's wall clock, which somebody may set; seconds since 1970."""
-        return time.time()
 
     def _boot(self) -> float:
         """Seconds since the machine started, time asleep included."""
@@ -131,6 +136,14 @@ class SystemClock:
 
     def chances(self, name: str) -> random.Random:
         return random.Random(f"{secrets.randbits(64)}/{name}")  # noqa: S311 - play, not secrets
+
+
+def _wall() -> Callable[[], float]:
+    """The machine's wall clock, in seconds since 1970."""
+    moved_by = os.environ.get(WALL_MOVED_BY)
+    if moved_by is None:
+        return time.time
+    return lambda: time.time() + float(Path(moved_by).read_text())
 
 
 class VirtualClock:

@@ -22,10 +22,10 @@ class ProcessClock(SystemClock):
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        super().__init__()
+        super().__init__(self._set_by_hand)
         self._draw = process.world.chances(f"ids of {process.name}")
 
-    def _wall(self) -> float:
+    def _set_by_hand(self) -> float:
         return START.timestamp() + self._process.world.now_s + self._process.centre.wall_off_s
 
     def _boot(self) -> float:

@@ -12,6 +12,7 @@ from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dispatch.app.leading import begin_clocks
 from dispatch.app.running import keep_all_running, keep_running
 from dispatch.devices.kinds import Lane
 from dispatch.engine import Committed, Engine
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from collections.abc import Set as AbstractSet
 
-    from dispatch.model import TerminalId, Unreadable, WorkerId
+    from dispatch.model import Alarm, TerminalId, Unreadable, WorkerId
     from simulator.proof.centre import Centre
 
     Do = Callable[[], Coroutine[Any, Any, Any]]
@@ -75,14 +76,16 @@ class Process:
 
     def _build(self) -> None:
         way, clock = self.way, self.clock
-        self.house, router = ProofDatabase(way, size=3), ProofDatabase(way, size=4, is_planned_once=True)
+        self.house, self.router = ProofDatabase(way, size=3), ProofDatabase(way, size=4, is_planned_once=True)
         self.lease = Lease(ProofDatabase(way, size=2, dispatching=True), clock, self.instance, _Lock(self))
         new_calls, due_clocks = [ProofOne(way) for _ in range(2)], [ProofOne(way) for _ in range(2)]
-        self.engine = Engine(ProofOne(way), clock, self.centre.policies, self._term_held, new_calls, due_clocks)
-        self.assigner = Assigner(router, clock, self.engine)
-        self.deadlines = Deadlines(router, clock, self.engine)
+        self.engine = Engine(
+            ProofOne(way), clock, self.centre.policies, self._term_held, new_calls, due_clocks, self.lease.is_ours
+        )
+        self.assigner = Assigner(self.router, clock, self.engine)
+        self.deadlines = Deadlines(self.router, clock, self.engine)
         means = Means("proof", clock.now, self._publish, self._name_of, self._show)
-        self.sender = Sender(router, clock, open_channels(means), self.lease.is_fresh)
+        self.sender = Sender(self.router, clock, open_channels(means), self.lease.is_fresh)
         for listener in (self._send, self.assigner.on_committed, self.deadlines.on_committed):
             self.engine.listen(listener)
         self.engine.listen_to_doubt(self.sender.look_again)
@@ -206,7 +209,7 @@ class Process:
             number = await self.lease.win()
             self.tell(f"leads, term {number}")
             self.well_since_s = self.world.now_s
-            self.term = _Term(self)
+            self.term = _Term(self, number)
             try:
                 await self.lease.lead(asyncio.ensure_future(self.term.run()))
             finally:
@@ -244,10 +247,10 @@ class Process:
 class _Term:
     """What only the leader does."""
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def __init__(self, process: Process, number: int) -> None:
+        self._process, self._number = process, number
         sinks = Sinks(
-            raise_alarms=process.engine.raise_alarms,
+            raise_alarms=self._raise_alarms,
             registered=self._registered,
             judge=lambda _readings: (),
             keep_vitals=_nothing,
@@ -272,6 +275,7 @@ class _Term:
             "deadlines": process.deadlines.run,
             "sender": process.sender.run,
         }
+        await begin_clocks(process.router, process.clock, self._number)
         await keep_all_running(loops, process.clock, process._failed)  # noqa: SLF001 - one part of the process
 
     def cut(self) -> None:
@@ -281,11 +285,16 @@ class _Term:
     def thaw(self) -> None:
         self.alarms.thaw()
 
+    async def _raise_alarms(self, alarms: Sequence[Alarm]) -> None:
+        await self._process.engine.raise_alarms(alarms, self._number)
+
     async def _registered(self, terminal_ids: AbstractSet[TerminalId]) -> AbstractSet[TerminalId]:
         async with self._process.house.connection() as connection:
             return await people.registered(connection, terminal_ids)
 
     async def _park(self, messages: Sequence[Unreadable]) -> None:
+        if not self._process.lease.is_ours(self._number):
+            raise Unreachable("overtaken", term=self._number)
         rows = [(self._process.clock.new_id(), message) for message in messages]
         async with self._process.house.transaction() as connection:
             await record.add_parked(connection, rows)
