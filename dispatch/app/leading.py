@@ -160,10 +160,11 @@ async def begin_clocks(database: Database, clock: Clock, term: int) -> None:
         try:
             async with database.transaction(term) as connection:
                 newest_at = await clocks.newest(connection)
-                behind = newest_at - clock.now() if newest_at else timedelta()
+                now = clock.now()
+                behind = newest_at - now if newest_at else timedelta()
                 if behind > BEHIND_MAX:
                     log.error("wall_clock_behind", seconds=round(behind.total_seconds(), 1))
-                    await clocks.set_back(connection, behind)
+                    await clocks.set_back(connection, behind, now)
         except Unreachable as error:
             log.warning("clocks_wait", **error.params)
             await clock.sleep(AGAIN_S)

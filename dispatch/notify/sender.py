@@ -29,6 +29,8 @@ RECOVER_EVERY_S = 1.0
 RECOVER_OLDER_S = 0.5
 """What another process committed (a person's answer, say) is found here within about a second."""
 RECOVER_MAX = 2_000
+CLOCKS_APART = timedelta(days=1)
+"""A former process' clock may have been ahead of ours: what it left goes before anything of ours all the same."""
 CATCH_UP_MAX = 100_000
 NOTE_EVERY_S = 0.05
 Recipient = tuple[str, str]
@@ -133,9 +135,10 @@ class Sender:
         Returns how many there were.
         """
         async with self._database.connection() as connection:
-            left = await outbox.queued(connection, self._clock.now(), CATCH_UP_MAX)
+            left = await outbox.queued(connection, self._clock.now() + CLOCKS_APART, CATCH_UP_MAX)
         early, self._early = self._early or [], None
-        self.post([*left, *early])
+        ours = {message.id for message in early}
+        self.post([*(message for message in left if message.id not in ours), *early])
         return len(left)
 
     async def recover(self) -> int:

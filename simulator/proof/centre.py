@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 
     from dispatch.incident.policy import Policies
     from dispatch.incident.states import Incident
-    from dispatch.model import WorkerId
+    from dispatch.model import IncidentId, WorkerId
     from simulator.proof.depot import Depot
     from simulator.proof.world import World
 
 FIRES_WITHIN_S = 1.0
 AFTER_TROUBLE_S = 2.0
 """A clock fires so soon after its time, or after the service is there again."""
+SET_BACK_WITHIN_S = 30.0
+"""Between what was written last and a restart this much may pass that nobody could count."""
 RESTARTS_AFTER_S = (0.3, 3.0)
 ALARM_CLIENT = "proof-alarms-0"
 
@@ -61,6 +63,8 @@ class Centre:
         self._on_show, self._on_change = on_show, on_change
         self._draw = world.chances("centre")
         self._number = 0
+        self._ends_at_s: dict[IncidentId, float] = {}
+        """When, by the world's own time, the clock of each incident was to run out."""
         self._numbers: dict[tuple[str, str | None], set[int]] = {}
         self.changed_at_s = 0.0
         world.on_task = _of_process
@@ -163,19 +167,23 @@ class Centre:
 
     # --- what is kept --------------------------------------------------------------------------------------------
 
-    def _changed(self, before: Incident | None, after: Incident) -> None:
+    def _changed(self, before: Incident | None, after: Incident, who: str) -> None:
         self.changed_at_s = self.world.now_s
         at = due_at(after)
-        if at is not None and (before is None or due_at(before) != at):
-            self._watch(after, at)
+        process = next((each for each in self.processes if each.name == who), None)
+        if at is not None and process is not None and (before is None or due_at(before) != at):
+            self._watch(before, after, at, (at - process.clock.now()).total_seconds())
         self._on_change(before, after)
 
-    def _watch(self, incident: Incident, at: datetime) -> None:
-        """Have a look at a clock when it must have fired."""
-        process = self.leader() or next(iter(self.alive()), None)
-        now = process.clock.now() if process else at
-        wait_s = max(0.0, (at - now).total_seconds()) + FIRES_WITHIN_S
-        self.world.later(wait_s, lambda: self._must_have_fired(incident, at))
+    def _watch(self, before: Incident | None, after: Incident, at: datetime, left_s: float) -> None:
+        """Have a look at a clock when it must have fired. One that was only set back has as long to go as before."""
+        ends_at_s = self.world.now_s + left_s
+        if before is not None and _as_it_stood(before) == _as_it_stood(after):
+            early_s = self._ends_at_s.get(after.id, ends_at_s) - ends_at_s
+            if early_s > SET_BACK_WITHIN_S:
+                self.world.story.breach(f"2: the clocks of {after.id} were set back, and run out {early_s:.0f} s early")
+        self._ends_at_s[after.id] = ends_at_s
+        self.world.later(max(0.0, left_s) + FIRES_WITHIN_S, lambda: self._must_have_fired(after, at))
 
     def _must_have_fired(self, incident: Incident, at: datetime) -> None:
         """Promise 2: a clock fires within its time, counted from when the service was able to."""
@@ -199,6 +207,13 @@ class Centre:
         if process is None or not self.mirror.due:
             return None
         return (min(self.mirror.due.values()) - process.clock.now()) / timedelta(seconds=1)
+
+
+def _as_it_stood(incident: Incident) -> tuple[object, ...]:
+    """Everything that an event changes at least something of; clocks alone are changed by setting them back."""
+    states = tuple((each.id, each.state, each.overdue, each.seen_at) for each in incident.assignments)
+    said = incident.receipt_n, incident.alarms, incident.answered_at, incident.cancelled_at, incident.callers
+    return incident.state, incident.level, incident.step, incident.nobody, incident.hands, *said, states
 
 
 def _of_process(task: asyncio.Task[Any]) -> None:

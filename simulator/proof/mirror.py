@@ -50,13 +50,15 @@ LIFE_AFTER = {A.LAPSED: {A.DECLINED}, A.LOST: {A.EN_ROUTE, A.ON_SCENE}}
 
 
 class Mirror:
-    """The durable state, as far as promises speak of it. `on_change` hears each changed incident, before and after."""
+    """The durable state, as far as promises speak of it. `on_change` hears each changed incident, before and after,
+    and who changed it.
+    """
 
     def __init__(
         self,
         eye: asyncpg.Connection[Any],
         story: Story,
-        on_change: Callable[[Incident | None, Incident], None],
+        on_change: Callable[[Incident | None, Incident, str], None],
     ) -> None:
         self._eye, self._story, self._on_change = eye, story, on_change
         self._shelf = PolicyShelf()
@@ -150,7 +152,7 @@ class Mirror:
         text = f"{_short(incident)} {incident.state} level {incident.level} [{live}] {incident.outcome or ''}"
         self._story.tell(who, f"committed {text}".rstrip())
         self.incidents[incident.id] = incident
-        self._on_change(before, incident)
+        self._on_change(before, incident, who)
 
 
 def _changed(before: Incident | None, after: Incident) -> list[tuple[AssignmentState, AssignmentState]]:

@@ -95,7 +95,7 @@ class Storm:
 
     def _set_clock(self) -> None:
         """Somebody sets the wall clock; the next process to start believes it."""
-        off_s = self._draw.choice((-1, 1)) * self._draw.choice((1.0, 5.0, 60.0))
+        off_s = self._draw.choice((-1, 1)) * self._draw.choice((1.0, 5.0, 60.0, 3600.0))
         self._world.story.strike("clock_set", "world", f"by {off_s:+.0f} s")
         self._centre.wall_off_s += off_s
         if self._draw.random() < 0.7:
