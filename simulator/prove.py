@@ -1,7 +1,7 @@
 """`./run prove`: nothing is lost, doubled or forgotten, whatever breaks. Prints one JSON object last.
 
 Each part is a function of what was asked for that returns its figures and whether all was well; a further part is one
-more entry of `PARTS`.
+more entry of `PARTS`, under the name by which it is asked for. Without a name it is the simulation.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dispatch.clock import SystemClock
+from simulator.faults import proof as faults
 from simulator.proof.seeds import Players, Sum, databases, stand_on
 from simulator.proof.trial import Plan, Trial, Verdict
 
@@ -38,17 +39,20 @@ class Wanted:
     start_seed: int | None = None
     seeds: int | None = None
     players: int | None = None
+    parts: tuple[str, ...] = ("simulation",)
 
 
 Figures = tuple[dict[str, Any], bool]
 
 
 def prove(wanted: Wanted) -> int:
-    """Run every part and return the exit code: 0 if all was well."""
+    """Run the parts asked for and return the exit code: 0 if all was well."""
     figures: dict[str, Any] = {}
     is_well = True
-    for part in PARTS:
-        found, was_well = part(wanted)
+    for name in wanted.parts:
+        found, was_well = PARTS[name](wanted)
+        for loss in ("lost", "duplicated"):
+            found[loss] = figures.get(loss, 0) + found.get(loss, 0)
         figures |= found
         is_well = is_well and was_well
     print(json.dumps(figures), flush=True)
@@ -110,4 +114,10 @@ def tell(verdict: Verdict) -> None:
     print(f"seed {verdict.seed} failed; again: {AGAIN.format(seed=verdict.seed)}\n", file=sys.stderr)
 
 
-PARTS: list[Callable[[Wanted], Figures]] = [simulation]
+def real_faults(_wanted: Wanted) -> Figures:
+    """Every real fault on real parts, one after the other."""
+    figures = asyncio.run(faults.prove(SystemClock()))
+    return figures, not (figures["lost"] or figures["duplicated"] or figures["wrong"])
+
+
+PARTS: dict[str, Callable[[Wanted], Figures]] = {"simulation": simulation, "faults": real_faults}
