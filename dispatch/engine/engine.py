@@ -59,8 +59,9 @@ class Engine:
         self._term = term
         self._is_ours = is_ours
         ways = new_calls or [database]
-        short_way = NewCalls(ways, self._commit_new_calls, self._commit_locked, self._unsure)
-        self._alarms = Committer(clock, short_way.commit, self._park, hands=len(ways))
+        self._entangled = Committer(clock, self._commit_entangled, self._park)
+        self._short_way = NewCalls(ways, self._commit_new_calls, self._entangled.take, self._unsure)
+        self._alarms = Committer(clock, self._short_way.commit, self._park, hands=len(ways))
         self._turns = Turns()
         ways = due_clocks or [database]
         clocks_way = DueClocks(ways, self._turns, self._commit_due, self._commit_locked)
@@ -128,12 +129,12 @@ class Engine:
     @property
     def alarms_waiting(self) -> int:
         """Alarms handed in and not yet taken up."""
-        return self._alarms.backlog
+        return self._alarms.backlog + self._entangled.backlog
 
     @property
     def backlog(self) -> int:
         """Items handed in and not yet taken up."""
-        return self._alarms.backlog + self._others.backlog + self._clocks.backlog
+        return self.alarms_waiting + self._others.backlog + self._clocks.backlog
 
     # --- committing ---------------------------------------------------------------------------------------------
 
@@ -141,22 +142,29 @@ class Engine:
         """Commit batch after batch until cancelled."""
         async with asyncio.TaskGroup() as lines:
             lines.create_task(self._alarms.run())
+            lines.create_task(self._entangled.run())
             lines.create_task(self._others.run())
             lines.create_task(self._clocks.run())
 
     async def step(self) -> int:
         """Commit one batch of each line, the alarms first; returns how many items they took."""
-        return await self._alarms.step() + await self._others.step() + await self._clocks.step()
+        taken = await self._alarms.step()
+        await self._entangled.step()
+        return taken + await self._others.step() + await self._clocks.step()
 
     async def settled(self) -> None:
         """Return when everything handed in so far is durable or refused."""
-        for line in (self._alarms, self._others, self._clocks):
+        for line in (self._alarms, self._entangled, self._others, self._clocks):
             await line.settled()
 
     async def _commit_new_calls(self, connection: Connection, waiting: list[Waiting], homes: Homes) -> None:
         started_s = self._clock.elapsed()
         done = await self._batch(waiting).run_new_calls(connection, homes)
         self._tell(waiting, done, started_s)
+
+    async def _commit_entangled(self, waiting: list[Waiting]) -> None:
+        await self._short_way.begun_have_ended()
+        await self._commit_locked(waiting)
 
     async def _commit_due(self, connection: Connection, waiting: list[Waiting]) -> None:
         started_s, term = self._clock.elapsed(), self._term()

@@ -39,10 +39,10 @@ RAN_OUT = f"SELECT count(*) FROM incident WHERE {THEIRS} AND due_at <= $1"  # no
 LAST = "SELECT coalesce(max(seq), 0) FROM incident_log"
 FIRED = f"""
     SELECT incident.band, min(at) AS at FROM incident_log JOIN incident USING (incident_id)
-    WHERE {THEIRS} AND seq > $1 GROUP BY incident_id, incident.band ORDER BY at"""  # noqa: S608
+    WHERE {THEIRS} AND seq > $1 GROUP BY incident_id, incident.band ORDER BY at"""  # noqa: S608 - likewise
 TWICE = f"""
     SELECT incident_id::text FROM incident_log JOIN incident USING (incident_id)
-    WHERE {THEIRS} AND code = 'climbed' GROUP BY incident_id, incident_log.level HAVING count(*) > 1"""  # noqa: S608
+    WHERE {THEIRS} AND code = 'climbed' GROUP BY incident_id, incident_log.level HAVING count(*) > 1"""  # noqa: S608 - same
 
 
 async def _let_clocks_run_out(on: Ground) -> None:

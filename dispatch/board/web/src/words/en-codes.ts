@@ -206,6 +206,7 @@ export const codesEn: Codes = {
     ignored: '{by}: {event} had no effect, {reason}',
   },
   refusal: {
+    overtaken: 'it changed in the same moment; please look again',
     not_accepted: 'not accepted yet',
     already_accepted: 'already accepted',
     not_departed: 'not left yet',

@@ -205,6 +205,7 @@ export const codesZh = {
     ignored: '{by}：{event}未生效，{reason}',
   },
   refusal: {
+    overtaken: '同一时刻情况已变，请再看一下',
     not_accepted: '还没有接单',
     already_accepted: '已经接单',
     not_departed: '还没有出发',
