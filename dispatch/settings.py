@@ -12,7 +12,6 @@ import difflib
 import os
 import platform
 import re
-import tomllib
 import zoneinfo
 from importlib import resources
 from pathlib import Path
@@ -23,7 +22,7 @@ import msgspec
 
 from dispatch.errors import BadSettings
 from dispatch.incident.policy import Policies, read_policies
-from dispatch.toml_lines import line_of
+from dispatch.toml_lines import line_of, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -168,8 +167,8 @@ def _read(file: Path, code: str = "bad_settings") -> str:
 
 def _parse(text: str, file: Path | None) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return read_toml(text)
+    except ValueError as error:
         raise BadSettings("bad_settings", file=str(file), reason=str(error)) from None
 
 
