@@ -18,7 +18,7 @@ from dispatch.incident.policy import read_policies
 from dispatch.model import Key
 from dispatch.settings import Settings, load_policies, read_settings
 
-from .amount import drawn, fuzzed
+from .amount import count, drawn, fuzzed
 from .spoiling import NASTY_TEXT, broken
 
 TODAY = date(2026, 3, 1)
@@ -105,7 +105,7 @@ async def test_any_file_is_brought_in_or_refused_row_by_row(dsn: str, tmp_path: 
         good[-1].write_text("\n".join(map(",".join, lines)), encoding="utf-8")
     report = await import_files(dsn, good, TODAY)
     assert not report.bad
-    for number, (kind, content) in enumerate(drawn(st.sampled_from(sorted(FILES)).flatmap(files_of), 40)):
+    for number, (kind, content) in enumerate(drawn("csv_files", st.sampled_from(sorted(FILES)).flatmap(files_of), 40)):
         path = tmp_path / f"{kind}-{number}.csv"
         path.write_bytes(content)
         report = await import_files(dsn, [path], TODAY, dry_run=number % 3 == 0)
@@ -165,6 +165,7 @@ def refused(read: Callable[[], object]) -> BadSettings | None:
 @fuzzed(120)
 @given(content=toml(POLICY))
 def test_a_policy_is_whole_or_refused_with_the_reason(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    count("policies")
     file = tmp_path_factory.getbasetemp() / "policy.toml"
     file.write_bytes(content)
     settings = Settings(centre_id="c1", database_url="postgresql://x@h/d", policy_file=str(file))
@@ -185,6 +186,7 @@ def test_any_text_is_no_policy(text: str) -> None:
 @fuzzed(100)
 @given(content=toml(SETTINGS))
 def test_settings_are_read_or_refused_with_the_reason(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    count("settings")
     file = tmp_path_factory.getbasetemp() / "settings.toml"
     file.write_bytes(content)
     refusal = refused(lambda: read_settings(file, {}).settings.centre_id)

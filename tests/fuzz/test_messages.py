@@ -18,7 +18,7 @@ from dispatch.devices.kinds import Heard, Lane
 from dispatch.model import Unreadable
 from tests.flows.conftest import Centre, clock, press, town
 
-from .amount import drawn, fuzzed
+from .amount import count, drawn, fuzzed
 from .said import AT, BY_TOPIC, FAULT, VITALS
 from .spoiling import NASTY_TEXT, spoilt
 
@@ -55,6 +55,7 @@ def stored_of(heard: Heard) -> dict[str, Any]:
 @given(st.sampled_from(sorted(BY_TOPIC)).flatmap(lambda topic: st.tuples(st.just(topic), spoilt(*BY_TOPIC[topic]))))
 def test_a_payload_is_understood_or_set_apart_by_name(said: tuple[str, bytes]) -> None:
     topic, payload = said
+    count("payloads")
     heard = kinds.decode(f"onekey/1/c1/T1/{topic}", payload, NOW)
     assert heard
     for each in heard:
@@ -65,6 +66,7 @@ def test_a_payload_is_understood_or_set_apart_by_name(said: tuple[str, bytes]) -
 @fuzzed(100)
 @given(st.lists(IDS | st.sampled_from(["onekey", "1", "c1", *BY_TOPIC]), max_size=7).map("/".join))
 def test_a_topic_names_a_terminal_that_could_be_one_or_none(topic: str) -> None:
+    count("topics")
     [heard] = kinds.decode(topic, b"{", NOW)
     assert isinstance(heard, Unreadable)
     assert heard.terminal_id == kinds.terminal_of(topic)
@@ -112,7 +114,7 @@ async def heard_to_the_end(town: Centre, mark: str) -> None:
 
 
 async def test_whatever_is_published_is_kept_or_parked_and_every_lane_goes_on(town: Centre) -> None:
-    said, unreadable = drawn(messages(), AT_ONCE), Counter[str]()
+    said, unreadable = drawn("published", messages(), AT_ONCE), Counter[str]()
     root = f"onekey/1/{town.reach.centre_id}"
     for number, some in enumerate(said[start : start + AT_ONCE] for start in range(0, len(said), AT_ONCE)):
         await publish(town, some)

@@ -17,7 +17,7 @@ from dispatch.clock import limit
 from tests.board.conftest import HEADERS, WITHIN_S, Browser, Room, password_hash, policies, room, static
 from tests.board.test_schema import cookies_of, quick, try_operation
 
-from .amount import IS_SAME_EACH_TIME, TIMES, drawn
+from .amount import IS_SAME_EACH_TIME, TIMES, count, drawn
 from .spoiling import ANYTHING, DEEP, NASTY_TEXT, as_json, broken
 
 __all__ = ["password_hash", "policies", "room", "static"]
@@ -75,13 +75,14 @@ async def test_every_answer_to_every_operation_is_one_that_was_described(room: R
             # in the short version each operation is asked for by one of the three; `tests/board` has the right one
             for each in [cookies[number % len(cookies)]] if IS_SAME_EACH_TIME else cookies:
                 await asyncio.to_thread(try_operation, operation, room.url, each, ids, trying)
+                count("requests", 2 * TIMES)  # well-formed ones and ill-formed ones
 
 
 async def test_no_body_makes_the_service_fail(room: Room) -> None:
     incident_id, offers = await room.offered()
     worker_id, offer_id = next(iter(offers.items()))
     operator, phone = await room.operator("boss"), await room.phone(worker_id)
-    bodies = drawn(st.one_of(DEEP, st.binary(max_size=40), ANYTHING.map(as_json)), 20)
+    bodies = drawn("bodies", st.one_of(DEEP, st.binary(max_size=40), ANYTHING.map(as_json)), 20)
     for route in ROUTES:
         if route.takes is None:
             continue
@@ -136,7 +137,7 @@ async def answers_to(room: Room, looking: Browser, said: bytes) -> bytes:
 
 async def test_whatever_the_bytes_of_a_request_nothing_of_the_inside_comes_out(room: Room) -> None:
     looking = room.browser()
-    for said in drawn(any_request(), 120):
+    for said in drawn("http_bytes", any_request(), 120):
         answered = await answers_to(room, looking, said)
         assert not answered or ANSWER.match(answered), (said, answered)
         assert not INSIDE.search(answered), (said, answered)

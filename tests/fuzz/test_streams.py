@@ -82,7 +82,7 @@ async def test_whatever_a_page_says_the_others_hear_on_and_nothing_is_left_behin
     await waiting.next()
     streams = room.runner.app[OPEN]
     assert len(streams) == 2
-    for frames in drawn(st.lists(FRAMES, min_size=1, max_size=5), 60):
+    for frames in drawn("websocket_frames", st.lists(FRAMES, min_size=1, max_size=5), 60):
         for page, path in ((operator, "/stream"), (phone, "/worker/stream")):
             await say(page, room, path, frames)
     async with limit(WITHIN_S):
