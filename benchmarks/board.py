@@ -2,9 +2,9 @@
 
 *Latency*: terminals press again at homes with open calls, so that the log grows by about 100 entries a second on the
 real way (broker, rules, commit); from the instant the entry carries, which is before its commit, until each viewer has
-the last byte. *Saturation*: entries are committed straight into the database, faster and faster, and calls change with
-them, until viewers no longer get every change; rounds at the best rate alternate with `ws` broadcasting one message an
-entry, as long as our frame of one change is. In one more round a viewer stops reading for a while.
+the last byte; in rounds. *Saturation*: entries are committed straight into the database, faster and faster, and calls
+change with them, until viewers no longer get every change; rounds at the best rate alternate with `ws` broadcasting one
+message an entry, as long as our frame of one change is. In one more round a viewer stops reading for a while.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ RATES_PER_S = (250, 500, 1_000, 1_500, 2_000, 3_000, 4_000, 6_000)
 WORSE = 0.9
 """Trying faster and faster ends where so much less is delivered than at best, or somebody gets a whole picture."""
 
+LATE = ("entries_per_s", "p50_ms", "p99_ms", "max_ms", "worst_viewer_p99_ms", "service_cpu_share")
+"""Told of the latency, each the middle of the rounds."""
+
 STALLED_ROUNDS = 3
 """What the kernel keeps for one that does not read is some megabytes: this long, so that more comes than that."""
 
@@ -71,7 +74,7 @@ async def _measure(room: Room, peer: WsPeer) -> dict[str, Any]:
     await until_open(room)
     room.calls = [row["incident_id"] for row in await room.database.fetch(CALLS)]
     await look(room)
-    latency = await _latency(room)
+    latency = [await _latency(room) for _ in range(room.plan.rounds)]
     size = await _size_of_one(room)
     best_per_s, ramp = await _ramp(room)
     stalled = await _stall(room, best_per_s)
@@ -203,15 +206,14 @@ async def _size_of_one(room: Room) -> int:
 
 def _result(plan: Plan, figures: dict[str, Any]) -> dict[str, Any]:
     latency, stalled = figures["latency"], figures["stalled"]
+    gaps = sum(each["gaps"] for each in [*latency, stalled, *figures["ours"]])
+    p99_ms = median([each["p99_ms"] for each in latency])
     ours, peer = (
         median([each["per_s"] for each in figures["ours"]]),
         median([each["per_s"] for each in figures["peer"]]),
     )
-    ratio, gaps = (
-        round(ours / peer, 2),
-        latency["gaps"] + stalled["gaps"] + sum(each["gaps"] for each in figures["ours"]),
-    )
-    is_right = not gaps and stalled["pictures"] > 0 and stalled["pictures_of_others"] == 0 and not latency["lost"]
+    ratio, lost = round(ours / peer, 2), sum(each["lost"] for each in latency)
+    is_right = not gaps and stalled["pictures"] > 0 and stalled["pictures_of_others"] == 0 and not lost
     return {
         "name": "board",
         "viewers": plan.viewers,
@@ -225,19 +227,14 @@ def _result(plan: Plan, figures: dict[str, Any]) -> dict[str, Any]:
         "ratio": ratio,
         "aim": f">= {RATIO_AIM_MIN} x ws; p99 at 100 entries/s <= {LATE_AIM_MAX_MS:.0f} ms; "
         "one that stops reading gets a whole picture, without a gap, and slows nobody",
-        "met": is_right and ratio >= RATIO_AIM_MIN and latency["p99_ms"] <= LATE_AIM_MAX_MS,
+        "met": is_right and ratio >= RATIO_AIM_MIN and p99_ms <= LATE_AIM_MAX_MS,
     }
 
 
 def _told(plan: Plan, figures: dict[str, Any]) -> dict[str, Any]:
     latency, stalled = figures["latency"], figures["stalled"]
     return {
-        "latency_entries_per_s": round(latency["entries_per_s"], 1),
-        "latency_p50_ms": round(latency["p50_ms"], 1),
-        "latency_p99_ms": round(latency["p99_ms"], 1),
-        "latency_max_ms": round(latency["max_ms"], 1),
-        "latency_worst_viewer_p99_ms": round(latency["worst_viewer_p99_ms"], 1),
-        "latency_service_cpu_share": round(latency["service_cpu_share"], 2),
+        **{f"latency_{name}": median([each[name] for each in latency]) for name in LATE},
         "bytes_of_one_entry": figures["bytes_of_one"],
         "offered_entries_per_s": figures["offered_per_s"],
         "ramp": figures["ramp"],

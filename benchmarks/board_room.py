@@ -43,13 +43,15 @@ LOG = """INSERT INTO incident_log (incident_id, at, code, by, state, band, level
 
 @dataclass(frozen=True)
 class Plan:
-    """How many look; how many calls are open; rounds and seconds of each; entries a second for the latency."""
+    """How many look; how many calls are open; rounds and seconds of each, and of those for the latency, with
+    so many entries a second.
+    """
 
     viewers: int = 800
     calls: int = 1_000
     rounds: int = 5
     round_s: float = 5.0
-    latency_s: float = 20.0
+    latency_s: float = 5.0
     latency_per_s: float = 100.0
 
 

@@ -1,8 +1,9 @@
 """`import`: a city's register from CSV files by `dispatch import`, beside raw COPY of the very rows it made.
 
 Raw COPY gets the rows ready made, as PostgreSQL's own CSV, into empty tables of the same shape: the same columns,
-checks and indexes, no foreign keys. What COPY takes with the register's foreign keys is told beside it. In turn, round
-by round.
+checks, primary keys and other indexes, but no foreign keys, and a commit for each table. `ratio` is against that, the
+stricter reading: the register checks six foreign keys a home, which no import can leave out while the centre works.
+What COPY takes into the register's own tables, foreign keys and all, is told beside it. In turn, round by round.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import asyncpg
 import msgspec
 
 from benchmarks.figures import circumstances, median
-from benchmarks.processes import LoadProcess, load_process
+from benchmarks.processes import LoadProcess, cpu_s, database_cpu_s, load_process
 from benchmarks.register import terminal_id
 from benchmarks.stand import CENTRE, CHECKOUT, Service, Stand, stand
 from dispatch.clock import limit
@@ -92,7 +92,8 @@ async def _round(on: Stand, load: LoadProcess, dsn: str, number: int) -> dict[st
         figures = {"imports_s": await _imports_s(on.clock)}
         figures["overdue"] = await _until_overdue(connection, on.clock)
         last_seq = await connection.fetchval(LAST_SEQ)
-        began_s = on.clock.elapsed()
+        began_s, load_s = on.clock.elapsed(), load.cpu_s
+        database_s = database_cpu_s(on.postgres.pid) or 0.0
         firing = asyncio.create_task(_fired_at_s(connection, last_seq, on.clock))
         pressing = asyncio.create_task(
             load.ask("press_at_once", mark=f"restart{number}", first=number, count=1, within_s=ROUND_WITHIN_S)
@@ -102,6 +103,9 @@ async def _round(on: Stand, load: LoadProcess, dsn: str, number: int) -> dict[st
             fired_s, pressed = await asyncio.gather(firing, pressing)
             if await _is_caught_up(connection, on, service):
                 figures["caught_up_s"] = on.clock.elapsed() - began_s
+            figures["service_cpu_s"] = cpu_s(service.child.pid) or 0.0
+            figures["database_cpu_s"] = (database_cpu_s(on.postgres.pid) or 0.0) - database_s
+            figures["load_generator_cpu_s"] = load.cpu_s - load_s
             service.child.kill9()
     finally:
         await connection.close(timeout=5)
@@ -166,6 +170,7 @@ def _result(plan: Plan, figures: dict[str, list[float]]) -> dict[str, Any]:
         "ready_s": median(figures["ready_s"]),
         "caught_up_s": median(figures["caught_up_s"]) if "caught_up_s" in figures else None,
         "imports_s": median(figures["imports_s"]),
+        **{name: median(values) for name, values in figures.items() if name.endswith("_cpu_s")},
         "unit": "s after the start of the process",
         "ours": {"first_deadline_fired_s": deadline_s, "first_press_stored_s": press_s},
         "peer": {"imports_s": median(figures["imports_s"])},

@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.figures import circumstances, median, percentile
 from benchmarks.moving import MOVES_PER_S, WISH, InMemory, InPostgres, door, in_postgres
+from benchmarks.processes import cpu_s
 from dispatch.router.nearest import rank
 from simulator.servers import PostgresServer
 
@@ -45,6 +47,7 @@ class Plan:
 
 async def measure(plan: Plan, clock: Clock) -> dict[str, Any]:
     """Run all sizes. Raises Refused or Unreachable."""
+    used_s = cpu_s(os.getpid()) or 0.0
     async with PostgresServer() as postgres:
         growth = []
         for size in plan.sizes:
@@ -52,7 +55,8 @@ async def measure(plan: Plan, clock: Clock) -> dict[str, Any]:
             growth.append(await _size(plan, size, dsn, clock))
             _print_growth(growth)
             await postgres.drop_database(f"route{size}")
-    return _result(plan, growth) | circumstances(clock)
+    used = {"load_generator_cpu_s": round((cpu_s(os.getpid()) or 0.0) - used_s, 2)}  # ours and the moving are in it
+    return _result(plan, growth) | used | circumstances(clock)
 
 
 async def _size(plan: Plan, size: int, dsn: str, clock: Clock) -> dict[str, Any]:

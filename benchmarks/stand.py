@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from benchmarks.lent import database_server
 from benchmarks.register import fill
 from dispatch.store.database import migrate
-from simulator.servers import MosquittoServer, PostgresServer
+from simulator.servers import MosquittoServer
 from simulator.servers.child import Child
 from simulator.servers.ports import choose_port
 from simulator.stage import is_ready
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from dispatch.clock import Clock
+    from simulator.servers import PostgresServer
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 LOGS = CHECKOUT / ".data" / "bench"
 CENTRE = "bench"
-TEMPLATE = "bench_template"
+IS_THERE = "SELECT true FROM pg_database WHERE datname = $1"
 
 
 @dataclass(frozen=True)
@@ -41,24 +43,33 @@ class Service:
     child: Child
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stand:
     """The servers, and the template that holds the register."""
 
     postgres: PostgresServer
     broker: MosquittoServer
     clock: Clock
+    template: str = ""
 
     async def make_template(self, terminals: int, workers: int) -> None:
-        """Prepare what each database begins with: the schema and a full register."""
-        dsn = await self.postgres.create_database(TEMPLATE)
-        await migrate(dsn)
-        await fill(dsn, terminals, workers, self.clock.now())
+        """Prepare what each database begins with: the schema and a full register; one that is there is taken."""
+        self.template = f"register_{terminals}_{workers}"
+        connection = await asyncpg.connect(self.postgres.dsn(), timeout=10)
+        try:
+            if await connection.fetchval(IS_THERE, self.template):
+                return
+            dsn = await self.postgres.create_database("half_a_register")
+            await migrate(dsn)
+            await fill(dsn, terminals, workers, self.clock.now())
+            await connection.execute(f"ALTER DATABASE half_a_register RENAME TO {self.template}")
+        finally:
+            await connection.close(timeout=5)
 
     @asynccontextmanager
     async def database(self, name: str) -> AsyncIterator[str]:
         """A fresh database with the register in it; everything is on disk when it is handed out."""
-        dsn = await self.postgres.create_database(name, TEMPLATE)
+        dsn = await self.postgres.create_database(name, self.template)
         await self.checkpoint()
         yield dsn
         await self.postgres.drop_database(name)
@@ -96,5 +107,5 @@ async def stand(clock: Clock) -> AsyncIterator[Stand]:
     """Both servers, in places that are removed at the end."""
     LOGS.mkdir(parents=True, exist_ok=True)
     (LOGS / "dispatch.log").unlink(missing_ok=True)
-    async with PostgresServer() as postgres, MosquittoServer() as broker:
+    async with database_server() as postgres, MosquittoServer() as broker:
         yield Stand(postgres, broker, clock)

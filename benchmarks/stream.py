@@ -46,6 +46,13 @@ class Publisher(asyncio.Protocol):
         self.ready: asyncio.Future[None] = loop.create_future()
         self.done = asyncio.Event()
 
+    def begin(self) -> None:
+        """Forget what was released and not needed: the next messages wait for leave of their own."""
+        assert not self.queue
+        assert not self._unconfirmed
+        self._released = 0
+        self.done.clear()
+
     def release(self, count: int) -> None:
         """Let so many more go out, as the window allows."""
         self._released += count
@@ -121,13 +128,21 @@ class Stream:
         return {"left": await Session(client_id).left(mqtt_port, quiet_s, self._clock)}
 
     async def publish(
-        self, what: str, centre_id: str, terminals: int, count: int, rate_per_s: float = 0.0, mark: str = ""
+        self,
+        what: str,
+        centre_id: str,
+        terminals: int,
+        count: int,
+        rate_per_s: float = 0.0,
+        mark: str = "",
+        first: int = 0,
     ) -> dict[str, Any]:
         """Publish `count` readings (`vitals`) or presses (`sos`, `family`); returns when the broker has confirmed all.
 
-        A `rate_per_s` of 0 is as fast as the broker takes them. `began_s` and `confirmed_s` are elapsed seconds.
+        The terminals take turns, the first of them first. A `rate_per_s` of 0 is as fast as the broker takes them.
+        `began_s` and `confirmed_s` are elapsed seconds.
         """
-        self._prepare(what, centre_id, terminals, count, mark)
+        self._prepare(what, centre_id, range(first, first + count), terminals, mark)
         settle()
         began_s = self._clock.elapsed()
         if rate_per_s:
@@ -143,14 +158,14 @@ class Stream:
         for publisher in self._publishers:
             publisher.leave()
 
-    def _prepare(self, what: str, centre_id: str, terminals: int, count: int, mark: str) -> None:
+    def _prepare(self, what: str, centre_id: str, turns: range, terminals: int, mark: str) -> None:
         now, publishers = self._clock.now(), self._publishers
         topic, make = SAYS[what]
         topics = [f"onekey/1/{centre_id}/{terminal_id(n)}/{topic}" for n in range(terminals)]
         for publisher in publishers:
-            publisher.done.clear()
-        for n in range(count):
-            number = n % terminals
+            publisher.begin()
+        for n, turn in enumerate(turns):
+            number = turn % terminals
             payload = msgspec.json.encode(make(n, now, mark))
             # Each terminal speaks over one connection, so that its messages stay in order.
             publisher = publishers[number % len(publishers)]

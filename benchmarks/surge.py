@@ -26,6 +26,9 @@ ROUND_WITHIN_S = 90.0
 LOOK_EVERY_S = 0.05
 SINGLE_AIM_MIN = 2.0
 BARE_AIM_MIN = 0.4
+OFFERED_MAX_S = 2.0
+"""Every free worker holds an offer within so long after the last press was stored."""
+
 STANDING = """SELECT
     (SELECT count(*) FROM incident WHERE origin = 'terminal') AS incidents,
     (SELECT count(*) FROM assignment WHERE state = 'offered') AS offers"""
@@ -56,27 +59,33 @@ async def measure(plan: Plan, clock: Clock) -> dict[str, Any]:
 
 async def _ours(plan: Plan, on: Stand, load: LoadProcess, rounds: Rounds, name: str) -> Rows:
     async with on.database(name) as dsn:
-        async with on.service(dsn) as service:
-            meter = Meter(service.child.pid, on.broker.pid, on.postgres.pid, load)
-            watching = asyncio.create_task(_watch(plan, dsn, on.clock))
-            try:
-                answer = await load.ask("press_at_once", mark=name, within_s=ROUND_WITHIN_S)
-                committed_s, offered_s = await watching
-            finally:
-                watching.cancel()
-            used = meter.read()
-        began_s, stored_ms = answer["began_s"], answer["stored_ms"]
-        rounds.missing += plan.presses - len(stored_ms)
-        rounds.add(
-            stored_s=answer["all_stored_s"] - began_s,
-            stored_p50_ms=percentile(stored_ms, 0.5) if stored_ms else None,
-            written_s=answer["written_s"] - began_s,
-            committed_s=committed_s and committed_s - began_s,
-            offered_s=offered_s and offered_s - began_s,
-            ours=len(stored_ms) / max(1e-9, answer["all_stored_s"] - began_s),
-            **used,
-        )
+        await press_all(plan, on, load, rounds, dsn, name)
         return await read_rows(dsn)
+
+
+async def press_all(plan: Plan, on: Stand, load: LoadProcess, rounds: Rounds, dsn: str, name: str) -> None:
+    """One round: a service just started, and all terminals of `load` press."""
+    async with on.service(dsn) as service:
+        meter = Meter(service.child.pid, on.broker.pid, on.postgres.pid, load)
+        watching = asyncio.create_task(_watch(plan, dsn, on.clock))
+        try:
+            answer = await load.ask("press_at_once", mark=name, within_s=ROUND_WITHIN_S)
+            committed_s, offered_s = await watching
+        finally:
+            watching.cancel()
+        used = meter.read()
+    began_s, all_stored_s, stored_ms = answer["began_s"], answer["all_stored_s"], answer["stored_ms"]
+    rounds.missing += plan.presses - len(stored_ms)
+    rounds.add(
+        stored_s=all_stored_s - began_s,
+        stored_p50_ms=percentile(stored_ms, 0.5) if stored_ms else None,
+        written_s=answer["written_s"] - began_s,
+        committed_s=committed_s and committed_s - began_s,
+        offered_s=offered_s and offered_s - began_s,
+        offered_after_stored_s=offered_s and max(0.0, offered_s - all_stored_s),
+        ours=len(stored_ms) / max(1e-9, all_stored_s - began_s),
+        **used,
+    )
 
 
 async def _watch(plan: Plan, dsn: str, clock: Clock) -> tuple[float | None, float | None]:
@@ -111,6 +120,8 @@ async def _peers(plan: Plan, on: Stand, below: Floor, rounds: Rounds, rows: Rows
 def _result(plan: Plan, rounds: Rounds) -> dict[str, Any]:
     middle = rounds.middle
     ours, single, bare = middle("ours"), middle("single_commits_per_s"), middle("bare_presses_per_s")
+    after_s = middle("offered_after_stored_s") if "offered_after_stored_s" in rounds.figures else None
+    is_soon = after_s is not None and after_s <= OFFERED_MAX_S
     is_whole = rounds.missing == 0 and all(len(each) == plan.rounds for each in rounds.figures.values())
     return {
         "name": "surge",
@@ -121,6 +132,7 @@ def _result(plan: Plan, rounds: Rounds) -> dict[str, Any]:
         "all_stored_s": middle("stored_s"),
         "all_committed_s": middle("committed_s") if "committed_s" in rounds.figures else None,
         "every_worker_offered_s": middle("offered_s") if "offered_s" in rounds.figures else None,
+        "every_worker_offered_after_stored_s": after_s,
         "stored_p50_ms": middle("stored_p50_ms"),
         "unit": "presses_per_s",
         "ours": ours,
@@ -129,7 +141,8 @@ def _result(plan: Plan, rounds: Rounds) -> dict[str, Any]:
         "single_row_commits_taken": plan.commits,
         "bare_asyncpg_batch": BATCH,
         "ratio": {"to_single_row_commits": round(ours / single, 2), "to_bare_asyncpg": round(ours / bare, 2)},
-        "aim": f">= {SINGLE_AIM_MIN} x single-row commits and >= {BARE_AIM_MIN} x bare asyncpg",
-        "met": is_whole and ours >= SINGLE_AIM_MIN * single and ours >= BARE_AIM_MIN * bare,
+        "aim": f">= {SINGLE_AIM_MIN} x single-row commits and >= {BARE_AIM_MIN} x bare asyncpg; "
+        f"every worker offered within {OFFERED_MAX_S:.0f} s of the last stored",
+        "met": is_whole and is_soon and ours >= SINGLE_AIM_MIN * single and ours >= BARE_AIM_MIN * bare,
         **{name: middle(name) for name in sorted(rounds.figures) if name.endswith("_cpu_s")},
     }

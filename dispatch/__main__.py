@@ -1,4 +1,4 @@
-"""The command line: `dispatch serve | migrate | check-config | import | user`.
+"""The command line: `dispatch serve | migrate | backup | restore | check-config | import | user`.
 
 A refusal is one plain line on standard error and exit code 1.
 """
@@ -22,6 +22,9 @@ from dispatch.errors import BadInput, DispatchError
 from dispatch.importing import Report, import_files
 from dispatch.incident.policy import OfferWhen, Policy
 from dispatch.settings import Settings, effective, load_policies, read_settings
+from dispatch.store.backup import Manifest
+from dispatch.store.backup import backup as write_backup
+from dispatch.store.backup import restore as read_backup
 from dispatch.store.database import migrate as migrate_database
 from dispatch.users import users
 
@@ -53,6 +56,26 @@ def migrate(config: Config = None) -> None:
     """Bring the database to this version's schema; done before the first start and with each new version."""
     done = asyncio.run(migrate_database(read_settings(config).settings.database_url))
     out.print(f"{len(done)} migrations done: {', '.join(done)}" if done else "The database is up to date.")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")], config: Config = None
+) -> None:
+    """Write the whole database, as of this instant, into one file; nobody is stopped by it (docs/backup.md)."""
+    _tell(asyncio.run(write_backup(read_settings(config).settings.database_url, file, SystemClock().now())), file)
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="What `dispatch backup` wrote.")], config: Config = None) -> None:
+    """Fill the empty database that the settings name from a backup; all of it or nothing (docs/backup.md)."""
+    _tell(asyncio.run(read_backup(read_settings(config).settings.database_url, file)), file)
+
+
+def _tell(manifest: Manifest, file: Path) -> None:
+    at, size_mb = f"{manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC", file.stat().st_size / 1e6
+    held = f"{manifest.rows} rows of {len(manifest.tables)} tables"
+    out.print(f"{file}: {held} as of {at}, {size_mb:.1f} MB", markup=False, soft_wrap=True)
 
 
 # --- check-config -----------------------------------------------------------------------------------------------------

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
 SLEW_MAX = 0.01
 """How fast our clock is bent towards the wall's, as a share of elapsed time: a jump would fire or starve deadlines."""
+
+WALL_MOVED_BY = "ONEKEY_WALL_MOVED_BY"
+"""Names a file with the seconds by which the wall clock is to be off, for tests of what a wrong clock does. They may
+change while we run, as a clock that somebody sets does.
+"""
 
 
 class Clock(Protocol):
@@ -76,7 +83,8 @@ class SystemClock:
     """
 
     def __init__(self) -> None:
-        self._wall_at_start = time.time()
+        self._wall = _wall()
+        self._wall_at_start = self._wall()
         self._boot_at_start = self._boot()
         self._bent_s = 0.0
         self._bent_until = self._boot_at_start
@@ -92,7 +100,7 @@ class SystemClock:
 
     def off_wall_s(self) -> float:
         """Seconds by which the wall clock is ahead of ours; over 2 s somebody should know."""
-        return time.time() - (self._wall_at_start + (self._boot() - self._boot_at_start) + self._bent_s)
+        return self._wall() - (self._wall_at_start + (self._boot() - self._boot_at_start) + self._bent_s)
 
     def now(self) -> datetime:
         boot = self._boot()
@@ -127,6 +135,14 @@ class SystemClock:
 
     def chances(self, name: str) -> random.Random:
         return random.Random(f"{secrets.randbits(64)}/{name}")  # noqa: S311 - play, not secrets
+
+
+def _wall() -> Callable[[], float]:
+    """The machine's wall clock, in seconds since 1970."""
+    moved_by = os.environ.get(WALL_MOVED_BY)
+    if moved_by is None:
+        return time.time
+    return lambda: time.time() + float(Path(moved_by).read_text())
 
 
 class VirtualClock:

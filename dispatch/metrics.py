@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from dispatch.engine import Committed, Part
 from dispatch.incident.effects import Record
 from dispatch.incident.states import Assignment, Incident
+from dispatch.model import CENTRE_KEYS
 from dispatch.mqtt import Counts
 from dispatch.store.outbox import Finished, OutboxMessage
 
@@ -26,7 +27,7 @@ PEOPLE_S = (1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 2700, 
 """Buckets for what people do; 10, 15, 60, 180 and 900 s are standards' limits."""
 OUTCOMES = {
     *("assisted", "hospital", "handed_over", "false_alarm", "test"),
-    *("no_answer", "duplicate", "cancelled", "nobody_home", "finished"),
+    *("no_answer", "duplicate", "cancelled", "nobody_home", "finished", "passed"),
 }
 
 
@@ -41,6 +42,8 @@ class Now:
     lanes: Mapping[str, Counts]
     lane_waiting: Mapping[str, int]
     lane_connected: Mapping[str, bool]
+    canary_age_s: float | None = None
+    troubles: tuple[str, ...] = ()
 
 
 class Metrics:
@@ -98,6 +101,13 @@ class Metrics:
             "outbox_seconds", "From the commit that decided a message to its next hop", "channel", buckets=MACHINE_S
         )
 
+        self._canary = self._histogram(
+            "canary_seconds",
+            "From the canary's press to `stored` at its terminal, and to the boards",
+            "stage",
+            buckets=MACHINE_S,
+        )
+
     def _define_states(self) -> None:
         self._leading = self._gauge("leading", "1 if this process dispatches")
         self._backlog = self._gauge("engine_backlog", "Items handed in and not yet decided")
@@ -105,6 +115,8 @@ class Metrics:
         self._viewers = self._gauge("viewers", "Open boards")
         self._waiting = self._gauge("mqtt_waiting", "Messages received and not yet begun", "lane")
         self._connected = self._gauge("mqtt_connected", "1 if this lane hears", "lane")
+        self._canary_age = self._gauge("canary_age_seconds", "Since the canary's press was last heard all the way")
+        self._troubles = self._gauge("trouble", "1 while this is wrong with the centre itself", "kind")
         self._mqtt = self._counter("mqtt_messages", "Messages by lane and what became of them", "lane", "what")
 
     # --- happenings ---------------------------------------------------------------------------------------------
@@ -129,6 +141,10 @@ class Metrics:
     def possible_gap(self, lane: str) -> None:
         """The broker had no session for a lane."""
         self._gaps.labels(lane).inc()
+
+    def canary_heard(self, stage: str, seconds: float) -> None:
+        """The canary's press was stored, or shown, after so long."""
+        self._canary.labels(stage).observe(max(0.0, seconds))
 
     def timer_lag(self, seconds: float) -> None:
         """A round of clocks fired so late."""
@@ -192,6 +208,9 @@ class Metrics:
         self._backlog.set(now.engine_backlog)
         self._viewers.set(now.viewers)
         self._oldest.set(float("nan") if now.oldest_unsent_s is None else now.oldest_unsent_s)
+        self._canary_age.set(float("nan") if now.canary_age_s is None else now.canary_age_s)
+        for kind in CENTRE_KEYS:
+            self._troubles.labels(kind.value).set(kind.value in now.troubles)
         for lane, waiting in now.lane_waiting.items():
             self._waiting.labels(lane).set(waiting)
             self._connected.labels(lane).set(now.lane_connected[lane])

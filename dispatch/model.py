@@ -44,7 +44,14 @@ class Key(StrEnum):
     UNREADABLE = "unreadable"
     WORKER_SAFETY = "worker_safety"
     POSSIBLE_GAP = "possible_gap"
+    AUDITOR = "auditor"
+    CANARY = "canary"
+    NO_BOARD = "no_board"
+    NOBODY_ANSWERS = "nobody_answers"
 
+
+CENTRE_KEYS = frozenset({Key.POSSIBLE_GAP, Key.AUDITOR, Key.CANARY, Key.NO_BOARD, Key.NOBODY_ANSWERS})
+"""What the service says of itself."""
 
 TERMINAL_KEYS = frozenset({Key.SOS, Key.FALL, Key.FIRE, Key.FAMILY, Key.SERVICE, Key.CONSULT})
 """The keys a terminal may name in an alarm; the others are said by the service itself."""

@@ -77,6 +77,19 @@ class RetentionDays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fault: Days = 400
 
 
+class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What watches the centre itself. `canary_terminal`: a registered terminal, in a home of its own, on which a test
+    key is pressed every `canary_every_s`; without one there is no canary. A 0 in `no_board_after_s` or
+    `nobody_answers_after_s` means never.
+    """
+
+    canary_terminal: Annotated[str, msgspec.Meta(pattern=r"^[^/+#\0]{1,64}$")] | None = None
+    canary_every_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
+    canary_missed_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 2
+    no_board_after_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 60
+    nobody_answers_after_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 180
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that one process is told.
 
@@ -93,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     mqtt: Mqtt = Mqtt()
     http: Http = Http()
     retention_days: RetentionDays = RetentionDays()
+    watch: Watch = Watch()
 
     @property
     def public_url(self) -> str:

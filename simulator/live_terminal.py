@@ -14,7 +14,7 @@ from dispatch import logs
 from simulator.terminal import FallBack, Publish, Say, Terminal, ToDo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from dispatch.clock import Clock
     from simulator.reach import Reach
@@ -76,13 +76,7 @@ class LiveTerminal:
                 await client.subscribe(topic, qos=1)
             self._forget_unsent()
             self.do(self.device.connected(self._clock.now()))
-            sender = asyncio.create_task(self._send(client))
-            try:
-                async for message in client.messages:
-                    payload: Any = message.payload
-                    self.do(self.device.heard(message.topic.value, bytes(payload), self._clock.now()))
-            finally:
-                sender.cancel()
+            await _until_one_ends(self._send(client), self._listen(client))
 
     def _client(self, will: aiomqtt.Will) -> aiomqtt.Client:
         return aiomqtt.Client(
@@ -100,6 +94,11 @@ class LiveTerminal:
         while not self._to_send.empty():
             self._to_send.get_nowait()
 
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            payload: Any = message.payload
+            self.do(self.device.heard(message.topic.value, bytes(payload), self._clock.now()))
+
     async def _send(self, client: aiomqtt.Client) -> None:
         while True:
             each = await self._to_send.get()
@@ -113,6 +112,21 @@ class LiveTerminal:
             wait_s = 3600.0 if due_at is None else (due_at - self._clock.now()).total_seconds()
             if wait_s <= 0 or not await self._clock.wait(self._changed, wait_s):
                 self.do(self.device.due(self._clock.now()))
+
+
+async def _until_one_ends(*halves: Coroutine[Any, Any, None]) -> None:
+    """Run both halves of a connection. Raises what ended the first: a link that takes nothing any more is no link, even
+    if it still brings something.
+    """
+    tasks = [asyncio.create_task(half) for half in halves]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 def lasting_session(*, is_old: bool) -> dict[str, Any]:

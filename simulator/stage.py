@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import aiohttp
 import asyncpg
 
 from dispatch.errors import Unreachable
+from dispatch.model import Home, HomeId, Terminal, TerminalId
 from dispatch.store.database import migrate
 from simulator.loading import load
 from simulator.past import remember
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CENTRE = "demo"
+CANARY_TERMINAL = "canary"
 HTTP_PORT = 8080
 ANSWERS_WITHIN_S = 2.0
 
@@ -75,7 +77,7 @@ async def build_up(plan: Plan, clock: Clock, stack: AsyncExitStack) -> Stage:
     stack.push_async_callback(broker.stop)
     dsn = await _database(postgres, f"town_{plan.town.seed}")
     await migrate(dsn)
-    new_rows = await load(plan.town, dsn)
+    new_rows = await load(_with_canary(plan.town), dsn)
     if plan.has_past and new_rows:
         await remember(dsn, plan.town, clock)  # before anybody sums up what there is
     port = choose_http_port(plan.http_port)
@@ -91,6 +93,13 @@ def choose_http_port(wanted: int | None) -> int:
     if wanted is None and is_free(HTTP_PORT):
         return HTTP_PORT
     return choose_port(wanted, "dispatch serve")
+
+
+def _with_canary(town: Town) -> Town:
+    """The town, and a home in which nobody lives, with the terminal on which the service presses its test key."""
+    home = Home(HomeId("canary"), "自检终端 · self-test")
+    terminal = Terminal(TerminalId(CANARY_TERMINAL), home.id)
+    return replace(town, homes=(*town.homes, home), terminals=(*town.terminals, terminal))
 
 
 async def _database(postgres: PostgresServer, name: str) -> str:
@@ -109,6 +118,7 @@ def _start_service(plan: Plan, reach: Reach, dsn: str, port: int) -> Child:
         "DISPATCH_MQTT_PORT": str(reach.mqtt_port),
         "DISPATCH_HTTP_PORT": str(port),
         "DISPATCH_POLICY_FILE": str(plan.policy_file),
+        "DISPATCH_WATCH_CANARY_TERMINAL": CANARY_TERMINAL,
     }
     ours = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCH_")}
     service.start([sys.executable, "-m", "dispatch", "serve"], ours | {"PYTHONPATH": str(CHECKOUT)} | settings)

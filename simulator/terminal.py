@@ -94,6 +94,9 @@ class Terminal:
     heard_epoch: int = 0
     """The highest epoch heard of the centre: what an older one says is past."""
 
+    calendar_off: timedelta = timedelta()
+    """How far its date and time are ahead of the right ones. What it waits for it counts without them."""
+
     def topic(self, name: str) -> str:
         """The topic of one kind of message from or to this terminal."""
         return f"onekey/1/{self.centre_id}/{self.terminal_id}/{name}"
@@ -124,7 +127,7 @@ class Terminal:
 
     def press(self, key: Key, alarm_id: str, now: datetime, *, battery: int | None = None) -> list[ToDo]:
         """A key was pressed; `alarm_id` is new for every press."""
-        message: dict[str, Any] = {"id": alarm_id, "at": stamp(now), "key": key}
+        message: dict[str, Any] = {"id": alarm_id, "at": stamp(now + self.calendar_off), "key": key}
         if battery is not None:
             message["battery"] = battery
         return self._call(message, now, falls_back=True)

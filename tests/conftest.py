@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from dispatch import logs
 from simulator.servers import MosquittoServer, PostgresServer
@@ -32,6 +33,10 @@ _numbers = itertools.count(1)
 
 # as the service logs: structlog's own default renders every local variable of a traceback, which takes seconds
 logs.set_up("warning", coloured=False)
+
+# a busy machine is no bug: neither a slow example nor slowly made ones fail a test
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from dispatch import clock as clock_module
-from dispatch.clock import SLEW_MAX, Clock, SystemClock, VirtualClock, limit
+from dispatch.clock import SLEW_MAX, WALL_MOVED_BY, Clock, SystemClock, VirtualClock, limit
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
@@ -233,3 +234,15 @@ async def test_a_limit_ends_what_takes_longer() -> None:
     with pytest.raises(TimeoutError):
         async with limit(0.001):
             await asyncio.Event().wait()
+
+
+def test_a_wall_clock_that_a_test_moves_is_off_by_just_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved_by = tmp_path / "wall"
+    moved_by.write_text("3600")
+    right = SystemClock()
+    monkeypatch.setenv(WALL_MOVED_BY, str(moved_by))
+    ahead = SystemClock()
+    assert 3590 < (ahead.now() - right.now()).total_seconds() < 3610
+    moved_by.write_text("-86400")
+    assert (ahead.now() - right.now()).total_seconds() > 3590  # what runs already is bent, and does not jump
+    assert ahead.off_wall_s() < -80_000

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from dispatch import logs
 from dispatch.app.parts import Parts
 from dispatch.app.running import keep_all_running
+from dispatch.app.watching import Watching
 from dispatch.devices.kinds import Lane
 from dispatch.devices.listening import Listening
 from dispatch.engine import RaiseByService
@@ -18,23 +20,29 @@ from dispatch.ingest import Housekeeping, Lanes, Sinks
 from dispatch.model import Alarm, Key, Unreadable, Vitals
 from dispatch.notify.centre_state import CentreStateTeller
 from dispatch.notify.sender import Sender
-from dispatch.store import record, vitals
+from dispatch.store import clocks, record, vitals
 
-GAP_TOLD_AGAIN_S = 1.0
+AGAIN_S = 1.0
+BEHIND_MAX = timedelta(seconds=2)
+"""Two machines' clocks may be apart by so much."""
 log = logs.get("app")
 
 
 class Leading:
     """One term. `lanes` hear terminals and carry what goes down to them; `centre_state` says that somebody hears."""
 
-    def __init__(self, parts: Parts, sender: Sender, term: int) -> None:
+    def __init__(self, parts: Parts, sender: Sender, watching: Watching, term: int) -> None:
         self._parts = parts
+        self._watching = watching
+        watching.unstored.forget()
         self._sender = sender
         self._term = term
         self._heard_before: set[Lane] = set()
         self._gaps: set[asyncio.Task[None]] = set()
         settings = parts.settings
-        self.lanes = Lanes(parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap)
+        self.lanes = Lanes(
+            parts.broker, settings.centre_id, parts.clock, self._sinks(), self._on_gap, ledger=watching.unstored
+        )
         self._listening = Listening(parts.databases.house, parts.clock, self._is_listening)
         self.centre_state = CentreStateTeller(parts.broker, settings.centre_id, parts.clock, term, self._on_dropped)
 
@@ -65,30 +73,62 @@ class Leading:
             "listening": self._listening.run,
             "rounds": parts.rounds.run,
             "registry": parts.registry.run,
+            "watcher": self._watching.watcher.run,
+            "homes": self._watching.homes.run,
         }
+        if self._watching.canary is not None:
+            loops["canary"] = self._watching.canary.run
         try:
+            await self._begin_clocks()
             await keep_all_running(loops, parts.clock, parts.metrics.failed)
         finally:
             for telling in self._gaps:
                 telling.cancel()
 
+    async def _begin_clocks(self) -> None:
+        """If the wall clock is behind what was written last, running clocks go on from where they stood then.
+
+        Otherwise a call opened while the wall clock was a year ahead would wait a year for its next step.
+        """
+        while True:
+            try:
+                async with self._parts.databases.router.transaction(self._term) as connection:
+                    newest_at = await clocks.newest(connection)
+                    behind = newest_at - self._parts.clock.now() if newest_at else timedelta()
+                    if behind > BEHIND_MAX:
+                        log.error("wall_clock_behind", seconds=round(behind.total_seconds(), 1))
+                        await clocks.set_back(connection, behind)
+            except Unreachable as error:
+                log.warning("clocks_wait", **error.params)
+                await self._parts.clock.sleep(AGAIN_S)
+            else:
+                return
+
     # --- what is done with what was heard -----------------------------------------------------------------------
 
     async def _raise_alarms(self, alarms: Sequence[Alarm]) -> None:
-        await self._parts.engine.raise_alarms(alarms)
+        await self._parts.engine.raise_alarms(alarms, self._term)
         now = self._parts.clock.now()
         for alarm in alarms:
             self._parts.metrics.alarm_stored(alarm.key.value, (now - alarm.received_at).total_seconds())
 
+    def _must_lead(self) -> None:
+        """Raise Unreachable if we were frozen and another may hear by now what we still hold."""
+        if not self._parts.lease.is_ours(self._term):
+            raise Unreachable("overtaken", term=self._term)
+
     async def _keep_vitals(self, readings: Sequence[Vitals]) -> None:
+        self._must_lead()
         async with self._parts.databases.vitals.connection() as connection:
             await vitals.add(connection, readings)
         self._parts.metrics.readings_stored(len(readings))
 
     async def _keep_house(self, told: Sequence[Housekeeping]) -> None:
+        self._must_lead()
         await self._parts.presence.keep(told)
 
     async def _park(self, messages: Sequence[Unreadable]) -> None:
+        self._must_lead()
         rows = [(self._parts.clock.new_id(), message) for message in messages]
         async with self._parts.databases.house.transaction() as connection:
             await record.add_parked(connection, rows)
@@ -123,6 +163,6 @@ class Leading:
             try:
                 await self._parts.engine.submit(RaiseByService(Key.POSSIBLE_GAP, subject, facts))
             except Unreachable:
-                await self._parts.clock.sleep(GAP_TOLD_AGAIN_S)
+                await self._parts.clock.sleep(AGAIN_S)
             else:
                 return

@@ -43,6 +43,7 @@ class Databases:
     board: Database
     vitals: Database
     house: Database
+    watch: Database
 
     def all(self) -> list[Database]:
         return [
@@ -54,6 +55,7 @@ class Databases:
             self.board,
             self.vitals,
             self.house,
+            self.watch,
         ]
 
 
@@ -86,7 +88,13 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
     metrics, lock = Metrics(), InstanceLock(lock_file(settings))
     lease = Lease(databases.lease, clock, settings.instance, lock)
     engine = Engine(
-        databases.engine, clock, policies, lambda: term_of(lease), databases.new_calls, databases.due_clocks
+        databases.engine,
+        clock,
+        policies,
+        lambda: term_of(lease),
+        databases.new_calls,
+        databases.due_clocks,
+        lease.is_ours,
     )
     assigner = Assigner(databases.router, clock, engine)
     deadlines = Deadlines(databases.router, clock, engine, metrics.timer_lag)
@@ -132,6 +140,7 @@ def _databases(url: str) -> Databases:
         board=Database(url, size=8, is_planned_once=True),
         vitals=Database(url, size=2),
         house=Database(url, size=3),
+        watch=Database(url, size=2, is_planned_once=True),
     )
 
 

@@ -14,15 +14,18 @@ from dispatch import board, logs, tls
 from dispatch.app.leading import Leading
 from dispatch.app.parts import Parts, make_parts
 from dispatch.app.running import keep_running
+from dispatch.app.watching import Watching
 from dispatch.board.api import BOARD, KEEP_ALIVE_S, make_app
-from dispatch.board.deps import BoardDeps
+from dispatch.board.deps import BoardDeps, Watched
 from dispatch.board.health import Readiness, add_health_routes, missing_of
+from dispatch.board.outage_messages import Unstored
 from dispatch.clock import Clock, limit
 from dispatch.devices.kinds import Lane
 from dispatch.engine import Committed
 from dispatch.errors import BadSettings, Refused, Unreachable
+from dispatch.ingest.lanes import LIMITS
 from dispatch.metrics import Now
-from dispatch.model import WorkerId
+from dispatch.model import IncidentId, WorkerId
 from dispatch.notify.channels import Means, open_channels
 from dispatch.notify.sender import Sender
 from dispatch.settings import Settings
@@ -47,6 +50,7 @@ class Service:
         self._why_not: dict[str, str] = {}
         self._oldest_unsent_s: float | None = None
         self._running: asyncio.Task[None] | None = None
+        self.watching = Watching(parts, self._open_boards, self._shown_s)
         self._app = self._make_app()
         self._runner = web.AppRunner(
             self._app, access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=HTTP_STOP_S
@@ -70,12 +74,30 @@ class Service:
                 is_leading=lambda: parts.lease.term is not None,
                 centre_id=settings.centre_id,
                 time_zone=settings.time_zone,
+                unstored=self._waiting,
+                watched=self._watched,
                 static=Path(board.__file__).parent / "static",
                 is_https=settings.public_url.startswith("https"),
             )
         )
         add_health_routes(app, parts.clock, self.readiness, self.scrape)
         return app
+
+    def _open_boards(self) -> int:
+        return self._app[BOARD].feed.acting
+
+    def _shown_s(self, incident_id: IncidentId) -> float | None:
+        return self._app[BOARD].feed.shown_s(incident_id)
+
+    def _watched(self) -> Watched:
+        return self.watching.watched() if self.leading is not None else Watched()
+
+    def _waiting(self, now: datetime, is_away: bool) -> Unstored | None:
+        if self.leading is None:
+            return None
+        used = self.leading.lanes.connections[Lane.ALARMS].unacknowledged
+        window = LIMITS[Lane.ALARMS].receive_maximum
+        return self.watching.waiting(now, is_away=is_away, used=used, window=window)
 
     def _make_sender(self) -> Sender:
         parts = self.parts
@@ -132,7 +154,8 @@ class Service:
         parts = self.parts
         await self._open()
         async with asyncio.TaskGroup() as tasks:
-            for name, run in (("engine", parts.engine.run), ("lead", self._lead)):
+            loops = (("engine", parts.engine.run), ("lead", self._lead), ("rooms", self.watching.rooms.run))
+            for name, run in loops:
                 tasks.create_task(keep_running(name, run, parts.clock, parts.metrics.failed), name=name)
 
     async def _open(self) -> None:
@@ -162,7 +185,7 @@ class Service:
         self.parts.lock.is_ours()  # so that the next process of this instance can tell that we have ended
         while True:
             term = await lease.win()
-            self.leading = Leading(self.parts, self.sender, term)
+            self.leading = Leading(self.parts, self.sender, self.watching, term)
             try:
                 await lease.lead(asyncio.ensure_future(self.leading.run()))
             finally:
@@ -218,8 +241,14 @@ class Service:
             reasons.setdefault("database", str(error))
         self._oldest_unsent_s = unsent_s
         broker = self._lanes()
+        watched = self.watching.watcher.missing() if self.leading is not None else {}
         missing = missing_of(
-            role=self.role, database=is_up, broker=broker, receipt_unsent_s=receipt_unsent_s, lag_s=lag_s
+            role=self.role,
+            database=is_up,
+            broker=broker,
+            receipt_unsent_s=receipt_unsent_s,
+            lag_s=lag_s,
+            watched=watched,
         )
         return Readiness(
             role=self.role,
@@ -227,8 +256,9 @@ class Service:
             broker=broker,
             oldest_unsent_outbox_s=unsent_s,
             timer_lag_s=lag_s,
+            canary_age_s=self.watching.canary_age_s(now) if self.leading is not None else None,
             missing=missing,
-            reasons=reasons | self._broker_says(),
+            reasons=reasons | self._broker_says() | watched,
         )
 
     def _lanes(self) -> dict[str, bool]:
@@ -254,6 +284,8 @@ class Service:
                 lanes={lane.value: link.counts for lane, link in lanes.connections.items()} if lanes else {},
                 lane_waiting={lane.value: intake.waiting for lane, intake in lanes.intakes.items()} if lanes else {},
                 lane_connected=self._lanes(),
+                canary_age_s=self.watching.canary_age_s(self.parts.clock.now()),
+                troubles=self._watched().troubles,
             )
         )
 

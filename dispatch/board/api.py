@@ -13,6 +13,7 @@ from dispatch.board import action_api, board_api, elder_api, incident_api, opena
 from dispatch.board.deps import Board, BoardDeps
 from dispatch.board.feed import Feed
 from dispatch.board.messages import Centre
+from dispatch.board.outage import Outage
 from dispatch.board.pages import Pages, guard
 from dispatch.board.passwords import Passwords
 from dispatch.board.phones import Phones
@@ -46,16 +47,19 @@ def make_board(deps: BoardDeps) -> Board:
     phones = Phones(deps.database, deps.clock, shelf, deps.time_zone)
 
     def centre(parked: int, stations: int) -> Centre:
-        return Centre(deps.centre_id, deps.time_zone, deps.is_leading(), parked, stations)
+        watched, leads = deps.watched(), deps.is_leading()
+        return Centre(deps.centre_id, deps.time_zone, leads, parked, stations, watched.troubles, watched.canary)
 
     feed = Feed(deps.database, deps.clock, shelf, phones, centre)
     deps.engine.listen(lambda _committed: feed.ring())
+    outage = Outage(feed, deps.clock, deps.unstored)
     return Board(
         deps=deps,
         sessions=Sessions(deps.database, deps.clock, Passwords()),
         phones=phones,
         feed=feed,
         positions=Positions(deps.database, deps.clock, deps.on_place),
+        outage=outage,
     )
 
 
@@ -88,7 +92,11 @@ async def _run_loops(app: web.Application) -> AsyncIterator[None]:
     board = app[BOARD]
     loops = [
         asyncio.create_task(_keep_running(name, board.deps.clock, run), name=name)
-        for name, run in (("feed", board.feed.run), ("positions", board.positions.run))
+        for name, run in (
+            ("feed", board.feed.run),
+            ("positions", board.positions.run),
+            ("outage", board.outage.run),
+        )
     ]
     yield
     for loop in loops:

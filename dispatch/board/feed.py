@@ -21,7 +21,7 @@ from dispatch.board.picture import CLOSED_SHOWN_FOR, Picture
 from dispatch.board.viewer import Viewer
 from dispatch.clock import Clock
 from dispatch.errors import Unreachable
-from dispatch.model import WorkerId
+from dispatch.model import IncidentId, WorkerId
 from dispatch.store import viewing
 from dispatch.store.database import Bell, Connection, Database
 from dispatch.store.incidents import PolicyShelf
@@ -36,6 +36,7 @@ REST_PER_WORK = 2.0
 """Following may take a third of the loop's time at most: in a flood the next batch is simply larger."""
 ENTRIES_MAX = 5_000
 """A viewer (or the feed itself) that is farther behind gets a whole new picture: reading on would cost more."""
+EXERCISES_KEPT = 100
 
 log = logs.get("feed")
 _encode = msgspec.json.Encoder().encode
@@ -57,12 +58,14 @@ class Feed:
         self._centre = centre
         self._picture: Picture | None = None
         self._is_torn = False
-        self._is_still = False
+        self.still_since: datetime | None = None
+        """Since when the log could not be followed, though somebody looks; None while it can."""
         self._viewers: dict[Viewer, bool] = {}
         self._bell = Bell()
         self._turn = asyncio.Lock()
         self._touched: set[WorkerId] = set()
         self._moves_at: datetime | None = None
+        self._exercises: dict[IncidentId, float] = {}
         self._next = dict.fromkeys(("moves", "centre", "heartbeat"), 0.0)
 
     # --- for others --------------------------------------------------------------------------------------------------
@@ -79,6 +82,15 @@ class Feed:
     def __len__(self) -> int:
         return len(self._viewers)
 
+    @property
+    def acting(self) -> int:
+        """Open boards of people who may act."""
+        return sum(not is_masked for is_masked in self._viewers.values())
+
+    def shown_s(self, incident_id: IncidentId) -> float | None:
+        """When (on the clock's `elapsed`) one of the last exercises was put before the viewers; None if it was not."""
+        return self._exercises.get(incident_id)
+
     async def board(self, *, is_masked: bool) -> bytes:
         """A `BoardSnapshot` as of now."""
         async with self._turn:
@@ -89,8 +101,7 @@ class Feed:
         """Open a viewer. It goes on from entry `since` unless that is too far back: a whole picture comes then."""
         viewer = Viewer(lambda: self._snapshot(is_masked))
         async with self._turn:
-            picture = await self._follow()
-            frame = await self._resume(picture, since, is_masked) if since is not None else None
+            frame = await self._first(since, is_masked)
             if frame is None:
                 viewer.start_over()
             else:
@@ -98,13 +109,33 @@ class Feed:
             self._viewers[viewer] = is_masked
         return viewer
 
+    async def _first(self, since: int | None, is_masked: bool) -> bytes | None:
+        """What a page that opens lacks, None for a whole picture; the old one while there is no newer to be had."""
+        if self.still_since is not None and self._viewers:
+            return None  # each attempt may take seconds; whoever looks already keeps trying
+        try:
+            picture = await self._follow()
+            return await self._resume(picture, since, is_masked) if since is not None else None
+        except Unreachable as error:
+            self._stand_still(error)
+            return None
+
     def leave(self, viewer: Viewer) -> None:
         """Close a viewer."""
         self._viewers.pop(viewer, None)
 
     def _snapshot(self, is_masked: bool) -> bytes:
-        assert self._picture is not None
-        return self._picture.snapshot(self._clock.now(), is_masked=is_masked)
+        """The picture as it is; an empty one if the database was away from the first look on."""
+        picture = self._picture or Picture(0, Cards({}, {}), self._centre(0, 0))
+        return picture.snapshot(self._clock.now(), is_masked=is_masked)
+
+    def say(self, frame_for: Callable[[bool], Frame]) -> None:
+        """Put a frame of another kind before every viewer, made once for those who see all and once for the others."""
+        for is_masked in set(self._viewers.values()):
+            frame = frame_for(is_masked)
+            for viewer, masked in self._viewers.items():
+                if masked is is_masked:
+                    viewer.put(frame)
 
     async def _resume(self, picture: Picture, since: int, is_masked: bool) -> bytes | None:
         if since > picture.seq:
@@ -125,11 +156,8 @@ class Feed:
             started = self._clock.elapsed()
             try:
                 await self.step()
-                self._is_still = False
             except Unreachable as error:
-                if not self._is_still:
-                    log.warning("feed_stands_still", **error.params)
-                self._is_still = True
+                self._stand_still(error)
             await self._clock.sleep((self._clock.elapsed() - started) * REST_PER_WORK)
             await self._clock.wait(self._bell.event, POLL_EVERY_S)
 
@@ -150,8 +178,13 @@ class Feed:
                 picture = await self._load(connection)
             else:
                 picture = await self._read_on(connection, self._picture)
-        self._is_torn = False
+        self._is_torn, self.still_since = False, None
         return picture
+
+    def _stand_still(self, error: Unreachable) -> None:
+        if self.still_since is None:
+            log.warning("feed_stands_still", **error.params)
+            self.still_since = self._clock.now()
 
     async def _read_on(self, connection: Connection, picture: Picture) -> Picture:
         changes = await viewing.changed_since(connection, picture.seq, ENTRIES_MAX)
@@ -177,6 +210,7 @@ class Feed:
         self._picture = Picture(seq, Cards(cards.incidents, workers), await self._count(connection))
         for viewer in self._viewers:
             viewer.start_over()
+        self._note_exercises(cards)
         await self._phones.refresh(connection)
         return self._picture
 
@@ -200,11 +234,17 @@ class Feed:
         picture.centre = centre
         if seq == follows and not changed.incidents and not changed.workers and new_centre is None:
             return
-        for is_masked in set(self._viewers.values()):
-            frame = Frame(picture.delta(follows, changed, now, is_masked=is_masked, centre=new_centre))
-            for viewer, masked in self._viewers.items():
-                if masked is is_masked:
-                    viewer.put(frame)
+        self.say(lambda is_masked: Frame(picture.delta(follows, changed, now, is_masked=is_masked, centre=new_centre)))
+        self._note_exercises(changed)
+
+    def _note_exercises(self, cards: Cards) -> None:
+        """So that the canary can tell whether boards had its press."""
+        if self._viewers:
+            now_s = self._clock.elapsed()
+            for key in [key for key, card in cards.incidents.items() if card.is_exercise]:
+                self._exercises.setdefault(key, now_s)
+            for key in list(self._exercises)[:-EXERCISES_KEPT]:
+                del self._exercises[key]
 
     def _beat(self) -> None:
         seq = self._picture.seq if self._picture else 0

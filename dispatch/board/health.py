@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from aiohttp import web
@@ -20,7 +20,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
     `broker` tells for each lane whether it hears; a standby has none, as the lanes belong to the leader.
     `oldest_unsent_outbox_s` is the age of the oldest message not yet sent; `timer_lag_s` how
-    long ago the earliest clock should have fired. None is unknown.
+    long ago the earliest clock should have fired; `canary_age_s` how long ago the last test press was heard all the
+    way. None is unknown.
     """
 
     role: str
@@ -28,14 +29,21 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     broker: dict[str, bool]
     oldest_unsent_outbox_s: float | None
     timer_lag_s: float | None
+    canary_age_s: float | None = None
     missing: tuple[str, ...]
     reasons: dict[str, str] = {}
 
 
 def missing_of(
-    *, role: str, database: bool, broker: dict[str, bool], receipt_unsent_s: float | None, lag_s: float | None
+    *,
+    role: str,
+    database: bool,
+    broker: dict[str, bool],
+    receipt_unsent_s: float | None,
+    lag_s: float | None,
+    watched: Iterable[str] = (),
 ) -> tuple[str, ...]:
-    """Codes of what is not as it should be."""
+    """Codes of what is not as it should be; `watched` are those of the leader's own watcher."""
     missing = [] if database else ["database"]
     if role == "starting":
         missing.append("start")
@@ -44,6 +52,7 @@ def missing_of(
         missing += [] if broker else ["broker"]
         missing += ["outbox"] if (receipt_unsent_s or 0) > UNSENT_MAX_S else []
         missing += ["timers"] if (lag_s or 0) > LAG_MAX_S else []
+        missing += watched
     return tuple(missing)
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from dispatch.board.health_messages import CauseCard, HealthCard, HealthChange, ReadingCard
+from dispatch.board.outage_messages import CanaryCard, Unstored
 from dispatch.board.values import (
     Latitude,
     Longitude,
@@ -123,13 +124,15 @@ class WorkerCard(msgspec.Struct, frozen=True):
 
 
 class Centre(msgspec.Struct, frozen=True):
-    """What the whole centre is like now."""
+    """What the whole centre is like now. `troubles` are the kinds of what is wrong with it, stored or not."""
 
     centre_id: str
     time_zone: str
     leads: bool
     parked: int
     stations: int
+    troubles: tuple[str, ...] = ()
+    canary: CanaryCard | None = None
 
 
 class BoardSnapshot(msgspec.Struct, frozen=True):
@@ -169,7 +172,7 @@ class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat"):
     server_now: datetime
 
 
-BoardFrame = Delta | Snapshot | Heartbeat
+BoardFrame = Delta | Snapshot | Heartbeat | Unstored
 
 
 class LogLine(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ import msgspec
 from dispatch.board.passwords import Passwords
 from dispatch.board.tries import Tries
 from dispatch.clock import Clock
-from dispatch.errors import NotAllowed
+from dispatch.errors import NotAllowed, Unreachable
 from dispatch.model import WorkerId
 from dispatch.store import accounts
 from dispatch.store.database import Connection, Database
@@ -25,6 +25,8 @@ LINK_DAYS = 30
 TRUSTED_FOR_S = 10.0
 """How long a session is believed without asking the database again: a barred account is out after that."""
 TRUSTED_MAX = 20_000
+REMEMBERED_FOR_S = 3600.0
+"""Whoever was signed in stays so for so long while the database cannot be asked: a board must not go dark then."""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -124,11 +126,29 @@ class Sessions:
         return person, token
 
     async def person(self, token_hash: bytes) -> Person | None:
-        """Who holds this session, or None. A session in use goes on; an unused one ends."""
+        """Who holds this session, or None. A session in use goes on; an unused one ends.
+
+        While the database is away the last answer holds for a while; without one Unreachable is raised.
+        """
         trusted = self._trusted.get(token_hash)
         if trusted is not None and self._clock.elapsed() < trusted[0]:
             return trusted[1]
+        try:
+            person = await self._ask(token_hash)
+        except Unreachable:
+            if trusted is None or not self._is_remembered(*trusted):
+                raise
+            return trusted[1]
         self._trusted.pop(token_hash, None)
+        if person is not None:
+            self._trust(person)
+        return person
+
+    def _is_remembered(self, trusted_until_s: float, person: Person) -> bool:
+        is_fresh = self._clock.elapsed() - trusted_until_s < REMEMBERED_FOR_S
+        return is_fresh and person.expires_at > self._clock.now()
+
+    async def _ask(self, token_hash: bytes) -> Person | None:
         now = self._clock.now()
         async with self._database.connection() as connection:
             found = await accounts.session_by_token(connection, token_hash, now)
@@ -137,11 +157,9 @@ class Sessions:
             lasts = PHONE if found.worker_id else SHIFT
             if found.expires_at - now < lasts / 2:
                 await accounts.extend_session(connection, token_hash, now + lasts)
-        person = Person(
+        return Person(
             token_hash, found.name, found.role, found.language, found.account, found.worker_id, found.expires_at
         )
-        self._trust(person)
-        return person
 
     def _trust(self, person: Person) -> None:
         if len(self._trusted) >= TRUSTED_MAX:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from dispatch.clock import Clock
+from dispatch.crash import crash_at
 from dispatch.engine import saving
 from dispatch.engine.ground import Ground, SubjectKey, care_of, home_by_hand
 from dispatch.engine.items import (
@@ -105,7 +106,9 @@ class Batch:
 
     def _outcomes(self) -> list[Outcome | DispatchError]:
         self._now = self._clock.now()  # after locking and reading: clocks run from when it is decided
-        return [self._try(item) for item in self._items]
+        outcomes = [self._try(item) for item in self._items]
+        crash_at("after_decision")
+        return outcomes
 
     def _done(self, outcomes: list[Outcome | DispatchError], messages: Sequence[OutboxMessage]) -> Done:
         return outcomes, Committed(self._now, self._parts(), messages, len(self._items), 0.0)

@@ -25,7 +25,8 @@ RETRY_AFTER_S_MAX = 2.0
 log = logs.get("engine")
 Waiting = tuple[Item, "asyncio.Future[Outcome]"]
 Commit = Callable[[list[Waiting]], Awaitable[None]]
-"""Makes items durable and answers each one's future; may do so for some of them before it raises."""
+"""Makes items durable and answers each one's future; may do so for some of them before it raises. What another line is
+to commit it takes out of the list."""
 Park = Callable[[Alarm, Exception], Awaitable[bool]]
 """Keeps an alarm that cannot be stored, with the reason; False if even that cannot be done now."""
 
@@ -48,10 +49,14 @@ class Committer:
     def submit(self, item: Item) -> asyncio.Future[Outcome]:
         """Hand an item in; the future brings its outcome once that is durable, or the error that refused it."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, future))
+        self.take((item, future))
+        return future
+
+    def take(self, waiting: Waiting) -> None:
+        """Take over an item that was handed in elsewhere."""
+        self._queue.append(waiting)
         self._arrived.set()
         self._idle.clear()
-        return future
 
     @property
     def backlog(self) -> int:
@@ -81,6 +86,7 @@ class Committer:
         if not self._queue:
             self._arrived.clear()
         batch = _unanswered(batch)
+        count = len(batch)
         self._busy += 1
         try:
             if batch:
@@ -89,7 +95,7 @@ class Committer:
             self._busy -= 1
         if not self._queue and not self._busy:
             self._idle.set()
-        return len(batch)
+        return count
 
     async def _commit_by_halves(self, batch: list[Waiting]) -> None:
         """Commit a batch, by halves where something in it cannot be stored; if cancelled, what is left goes back."""
@@ -154,7 +160,7 @@ class Committer:
         elif not await self._park(item.alarm, error):
             self._wait_for_database(part, away(error))
         elif item.alarm.key is not Key.UNREADABLE:
-            return [[(RaiseAlarm(_bare(item.alarm)), future)]]
+            return [[(RaiseAlarm(_bare(item.alarm), item.term), future)]]
         elif not future.done():
             future.set_result(Outcome(None, ignored="parked"))
         return []

@@ -14,13 +14,14 @@ from msgspec.structs import replace
 
 from dispatch import logs
 from dispatch.clock import Clock
+from dispatch.crash import crash_at
 from dispatch.engine.batch import Batch, Done
 from dispatch.engine.committer import Committer, Waiting, needs_lease
 from dispatch.engine.due_clocks import DueClocks
 from dispatch.engine.items import Committed, FireDue, Happen, Item, OpenByHand, Outcome, RaiseAlarm
 from dispatch.engine.new_calls import Homes, NewCalls
 from dispatch.engine.turns import Turns
-from dispatch.errors import DispatchError
+from dispatch.errors import DispatchError, SteppedDown, Unreachable
 from dispatch.incident.events import Event
 from dispatch.incident.policy import Policies
 from dispatch.model import Alarm, HomeId, IncidentId, Key, Place, Unreadable
@@ -37,7 +38,8 @@ class Engine:
     """Makes decisions durable. `term` tells the lease this process holds, None if it does not dispatch.
 
     `new_calls` are the ways for new calls of quiet homes, `due_clocks` those for clocks that have run out, one for each
-    batch of them that may be under way at once.
+    batch of them that may be under way at once. `is_ours` says whether a term is ours beyond doubt: a process that was
+    frozen must first ask, or it would write down again what another hears by now.
     """
 
     def __init__(
@@ -48,15 +50,18 @@ class Engine:
         term: Callable[[], int | None] = lambda: None,
         new_calls: Sequence[Database] = (),
         due_clocks: Sequence[Database] = (),
+        is_ours: Callable[[int], bool] = lambda _term: True,
     ) -> None:
         self.policies = policies
         self.shelf = PolicyShelf()
         self._database = database
         self._clock = clock
         self._term = term
+        self._is_ours = is_ours
         ways = new_calls or [database]
-        short_way = NewCalls(ways, self._commit_new_calls, self._commit_locked)
-        self._alarms = Committer(clock, short_way.commit, self._park, hands=len(ways))
+        self._entangled = Committer(clock, self._commit_entangled, self._park)
+        self._short_way = NewCalls(ways, self._commit_new_calls, self._entangled.take, self._unsure)
+        self._alarms = Committer(clock, self._short_way.commit, self._park, hands=len(ways))
         self._turns = Turns()
         ways = due_clocks or [database]
         clocks_way = DueClocks(ways, self._turns, self._commit_due, self._commit_locked)
@@ -91,9 +96,12 @@ class Engine:
             case _:
                 return self._others
 
-    async def raise_alarms(self, alarms: Iterable[Alarm]) -> list[Outcome]:
-        """Store alarms; returns when every one is durable, however long the database is away."""
-        return await asyncio.gather(*(self.submit(RaiseAlarm(alarm)) for alarm in alarms))
+    async def raise_alarms(self, alarms: Iterable[Alarm], term: int | None = None) -> list[Outcome]:
+        """Store alarms; returns when every one is durable, however long the database is away.
+
+        `term` is the lease under which they were heard; when that is over they are another's to store.
+        """
+        return await asyncio.gather(*(self.submit(RaiseAlarm(alarm, term)) for alarm in alarms))
 
     async def happen(
         self,
@@ -121,12 +129,12 @@ class Engine:
     @property
     def alarms_waiting(self) -> int:
         """Alarms handed in and not yet taken up."""
-        return self._alarms.backlog
+        return self._alarms.backlog + self._entangled.backlog
 
     @property
     def backlog(self) -> int:
         """Items handed in and not yet taken up."""
-        return self._alarms.backlog + self._others.backlog + self._clocks.backlog
+        return self.alarms_waiting + self._others.backlog + self._clocks.backlog
 
     # --- committing ---------------------------------------------------------------------------------------------
 
@@ -134,22 +142,29 @@ class Engine:
         """Commit batch after batch until cancelled."""
         async with asyncio.TaskGroup() as lines:
             lines.create_task(self._alarms.run())
+            lines.create_task(self._entangled.run())
             lines.create_task(self._others.run())
             lines.create_task(self._clocks.run())
 
     async def step(self) -> int:
         """Commit one batch of each line, the alarms first; returns how many items they took."""
-        return await self._alarms.step() + await self._others.step() + await self._clocks.step()
+        taken = await self._alarms.step()
+        await self._entangled.step()
+        return taken + await self._others.step() + await self._clocks.step()
 
     async def settled(self) -> None:
         """Return when everything handed in so far is durable or refused."""
-        for line in (self._alarms, self._others, self._clocks):
+        for line in (self._alarms, self._entangled, self._others, self._clocks):
             await line.settled()
 
     async def _commit_new_calls(self, connection: Connection, waiting: list[Waiting], homes: Homes) -> None:
         started_s = self._clock.elapsed()
         done = await self._batch(waiting).run_new_calls(connection, homes)
         self._tell(waiting, done, started_s)
+
+    async def _commit_entangled(self, waiting: list[Waiting]) -> None:
+        await self._short_way.begun_have_ended()
+        await self._commit_locked(waiting)
 
     async def _commit_due(self, connection: Connection, waiting: list[Waiting]) -> None:
         started_s, term = self._clock.elapsed(), self._term()
@@ -168,16 +183,28 @@ class Engine:
 
     async def _commit_once(self, waiting: list[Waiting]) -> None:
         started_s = self._clock.elapsed()
-        term = self._term() if any(needs_lease(item) for item, _ in waiting) else None
-        async with self._database.transaction(term) as connection:
-            done = await self._batch(waiting).run(connection)
+        is_dispatching = any(needs_lease(item) for item, _ in waiting)
+        term = self._term() if is_dispatching else self._unsure(waiting)
+        try:
+            async with self._database.transaction(term) as connection:
+                done = await self._batch(waiting).run(connection)
+        except SteppedDown as error:
+            if is_dispatching:
+                raise
+            raise Unreachable("overtaken", **error.params) from error  # whoever leads by now hears these alarms
         self._tell(waiting, done, started_s)
+
+    def _unsure(self, waiting: list[Waiting]) -> int | None:
+        """The term under which one of these alarms was heard, if it may be over."""
+        terms = (item.term for item, _ in waiting if isinstance(item, RaiseAlarm) and item.term is not None)
+        return next((term for term in terms if not self._is_ours(term)), None)
 
     def _batch(self, waiting: list[Waiting]) -> Batch:
         return Batch([item for item, _ in waiting], self._clock, self.policies, self.shelf)
 
     def _tell(self, waiting: list[Waiting], done: Done, started_s: float) -> None:
         """Let everybody know what is durable now: who listens, and who handed it in."""
+        crash_at("after_commit")
         outcomes, committed = done
         committed = replace(committed, seconds=self._clock.elapsed() - started_s)
         for listener in self._listeners:

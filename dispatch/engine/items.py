@@ -17,9 +17,13 @@ from dispatch.store.record import NoteRow, RankingRow
 
 
 class RaiseAlarm(msgspec.Struct, frozen=True):
-    """An alarm from a terminal: opens an incident, joins one, repeats or takes back an earlier alarm."""
+    """An alarm from a terminal: opens an incident, joins one, repeats or takes back an earlier alarm.
+
+    `term` is the lease under which it was heard, None if under none.
+    """
 
     alarm: Alarm
+    term: int | None = None
 
 
 class Happen(msgspec.Struct, frozen=True):

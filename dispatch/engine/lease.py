@@ -71,6 +71,10 @@ class Lease:
         """Whether we hold the lease and have said so a moment ago; asked before each send."""
         return self.term is not None and self._clock.elapsed() - self._beat_at < FRESH_S
 
+    def is_ours(self, term: int) -> bool:
+        """Whether we hold this term and nobody can have overtaken us unnoticed."""
+        return self.term == term and self.is_fresh()
+
     async def win(self) -> int:
         """Stand by until the lease is ours; returns the term."""
         while True:

@@ -4,7 +4,9 @@ It touches nothing that is there already, so it needs no lock, and goes in with 
 indexes refuse it if somebody else was quicker; then, and for every other alarm, it is the long way, under locks.
 
 Two batches may be on the short way at the same time: while PostgreSQL writes the one, the next is looked at and
-decided. What is entangled with anything waits until none is on its way, so that of one home all is seen in its order.
+decided. What is entangled with anything has a line of its own, so that no new call waits behind a terminal gone mad. An
+alarm there comes after the new calls that were on their way before it, and whatever its terminal says next comes after
+it: of one home all is seen in its order.
 
 That holds within one process, and one hears the terminals: whoever leads. Should a cancel ever come in through another
 one in the same milliseconds as its alarm, neither would see the other, and the call would go on as if uncancelled.
@@ -13,15 +15,17 @@ one in the same milliseconds as its alarm, neither would see the other, and the 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 
 from dispatch.engine.committer import Waiting
 from dispatch.engine.ground import look_for_new_calls
-from dispatch.engine.items import RaiseAlarm
+from dispatch.engine.items import Outcome, RaiseAlarm
 from dispatch.model import Alarm, HomeId, TerminalId
 from dispatch.store.database import Connection, Database
 
@@ -40,39 +44,65 @@ class _Seen:
 
 
 class NewCalls:
-    """Commits alarms, each by the way that is open to it. `ways` are connections of its own, one a batch under way."""
+    """Commits new calls, and hands over all else. `ways` are connections of its own, one a batch under way."""
 
     def __init__(
-        self, ways: Sequence[Database], write: Write, long_way: Callable[[list[Waiting]], Awaitable[None]]
+        self,
+        ways: Sequence[Database],
+        write: Write,
+        hand_over: Callable[[Waiting], None],
+        unsure: Callable[[list[Waiting]], int | None],
     ) -> None:
         self._ways = list(ways)
         self._write = write
-        self._long_way = long_way
+        self._hand_over = hand_over
+        self._unsure = unsure
         self._turn = asyncio.Lock()
-        self._under_way: set[HomeId] = set()
-        self._none_under_way = asyncio.Event()
-        self._none_under_way.set()
+        self._under_way: dict[HomeId, asyncio.Event] = {}
+        self._behind: Counter[TerminalId] = Counter()
+        """Terminals of which an alarm has been handed over and is not answered: what follows it goes the same way."""
 
     async def commit(self, waiting: list[Waiting]) -> None:
-        """Make alarms durable and answer them. Raises what either way raises; some may be durable then."""
+        """Make new calls durable and answer them. All others are taken out of `waiting` and handed over.
+
+        Raises what writing raises.
+        """
+        if self._unsure(waiting) is not None:
+            self._entangle(waiting, waiting[:])  # the long way asks for the lease
+            return
         async with self._way() as connection:
             async with self._turn:
                 seen = await self._look(connection, waiting)
-                if not seen.entangled:
-                    self._begin(seen.homes)
-            if not seen.entangled:
-                try:
-                    if await self._written(connection, seen):
-                        return
-                finally:
-                    self._end(seen.homes)
-        async with self._turn:
-            await self._none_under_way.wait()
-            is_written = False
-            if seen.new and seen.entangled:
-                async with self._way() as connection:
-                    is_written = await self._written(connection, seen)
-            await self._long_way(seen.entangled if is_written else waiting)
+                self._entangle(waiting, seen.entangled)
+                if not seen.new:
+                    return
+                ended = self._begin(seen.homes)
+            try:
+                if not await self._written(connection, seen):
+                    self._entangle(waiting, seen.new)
+            finally:
+                self._end(seen.homes, ended)
+
+    async def begun_have_ended(self) -> None:
+        """Return when those new calls are answered that are on their way now: what was handed over comes after them."""
+        for ended in set(self._under_way.values()):
+            await ended.wait()
+
+    def _entangle(self, waiting: list[Waiting], entangled: list[Waiting]) -> None:
+        if not entangled:
+            return
+        gone = {id(future) for _, future in entangled}
+        waiting[:] = [each for each in waiting if id(each[1]) not in gone]
+        for each in entangled:
+            terminal_id = _alarm(each).terminal_id
+            self._behind[terminal_id] += 1
+            each[1].add_done_callback(partial(self._answered, terminal_id))
+            self._hand_over(each)
+
+    def _answered(self, terminal_id: TerminalId, _future: asyncio.Future[Outcome]) -> None:
+        self._behind[terminal_id] -= 1
+        if not self._behind[terminal_id]:
+            del self._behind[terminal_id]
 
     @asynccontextmanager
     async def _way(self) -> AsyncIterator[Connection]:
@@ -85,7 +115,11 @@ class NewCalls:
 
     async def _look(self, connection: Connection, waiting: list[Waiting]) -> _Seen:
         homes = await look_for_new_calls(connection, [_alarm(each) for each in waiting])
-        homes = {terminal_id: home_id for terminal_id, home_id in homes.items() if home_id not in self._under_way}
+        homes = {
+            terminal_id: home_id
+            for terminal_id, home_id in homes.items()
+            if home_id not in self._under_way and terminal_id not in self._behind
+        }
         new = [each for each in waiting if _alarm(each).terminal_id in homes]
         return _Seen(new, homes, [each for each in waiting if _alarm(each).terminal_id not in homes])
 
@@ -97,14 +131,15 @@ class NewCalls:
             return False
         return True
 
-    def _begin(self, homes: Homes) -> None:
-        self._under_way |= set(homes.values())
-        self._none_under_way.clear()
+    def _begin(self, homes: Homes) -> asyncio.Event:
+        ended = asyncio.Event()
+        self._under_way |= dict.fromkeys(homes.values(), ended)
+        return ended
 
-    def _end(self, homes: Homes) -> None:
-        self._under_way -= set(homes.values())
-        if not self._under_way:
-            self._none_under_way.set()
+    def _end(self, homes: Homes, ended: asyncio.Event) -> None:
+        for home_id in homes.values():
+            del self._under_way[home_id]
+        ended.set()
 
 
 def _alarm(waiting: Waiting) -> Alarm:

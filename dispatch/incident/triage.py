@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dispatch.incident.states import IncidentClass
-from dispatch.model import Key
+from dispatch.model import CENTRE_KEYS, Key
 
-CLASS_OF = {Key.WORKER_SAFETY: IncidentClass.SAFETY, Key.POSSIBLE_GAP: IncidentClass.CENTRE}
+CLASS_OF = {Key.WORKER_SAFETY: IncidentClass.SAFETY} | dict.fromkeys(CENTRE_KEYS, IncidentClass.CENTRE)
 
 
 def class_of(kind: Key) -> IncidentClass:

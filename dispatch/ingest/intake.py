@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from dispatch import logs, mqtt
 from dispatch.clock import Clock
+from dispatch.crash import crash_at
 from dispatch.devices import kinds
 from dispatch.devices.kinds import Heard, Lane
 from dispatch.errors import Unreachable
@@ -33,6 +34,17 @@ Raises Unreachable if later would do (it is then tried again, for ever); anythin
 
 Park = Callable[[Sequence[Unreadable]], Awaitable[None]]
 """Keeps what could not be used, and returns when it is kept."""
+
+
+class Ledger(Protocol):
+    """Hears of everything while it waits to be made safe."""
+
+    def heard(self, things: Iterable[Heard]) -> None:
+        """These came in."""
+
+    def settled(self, things: Iterable[Heard]) -> None:
+        """These are safe, or parked."""
+
 
 SLICE = 250
 """Messages decoded in one go, about 2 ms: nothing else runs meanwhile."""
@@ -74,7 +86,7 @@ class Intake:
     """The messages of one lane. `receive` and `receive_unreadable` are for its connection; `run` does the work.
 
     `batch_max` messages are handed on together, and `at_once` such batches may be under way at the same time; they are
-    handed on in the order in which they came.
+    handed on in the order in which they came. `ledger` hears of each message when it is decoded and when it is safe.
     """
 
     def __init__(
@@ -87,8 +99,10 @@ class Intake:
         *,
         batch_max: int,
         at_once: int,
+        ledger: Ledger | None = None,
     ) -> None:
         self._clock = clock
+        self._ledger = ledger
         self._use, self._park, self._acknowledge = use, park, acknowledge
         self._batch_max, self._at_once = batch_max, at_once
         self._queue: deque[Received] = deque()
@@ -112,6 +126,7 @@ class Intake:
             messages = certain
         self._queue.extend(Received(message, now) for message in messages)
         self._arrived.set()
+        crash_at("received")
 
     def receive_unreadable(self, packet: mqtt.Unreadable) -> None:
         """Take in a packet that the connection could not read."""
@@ -129,7 +144,10 @@ class Intake:
         while True:
             await self._arrived.wait()
             count = min(SLICE, len(self._queue))
-            self._decoded.extend([_decoded(self._queue.popleft()) for _ in range(count)])
+            decoded = [_decoded(self._queue.popleft()) for _ in range(count)]
+            self._decoded.extend(decoded)
+            if self._ledger is not None:
+                self._ledger.heard(heard for each in decoded for heard in each.heard)
             if not self._queue:
                 self._arrived.clear()
             self._ready.set()
@@ -164,6 +182,9 @@ class Intake:
         self.counts.done += len(batch)
         self.counts.unreadable += [type(heard) for heard in all_heard].count(Unreadable)
         self._acknowledge([each.message for each in batch])
+        crash_at("after_puback", is_on_its_way=True)
+        if self._ledger is not None:
+            self._ledger.settled(heard for each in batch for heard in each.heard)
 
     async def _patiently(self, do: Callable[[Sequence[Thing]], Awaitable[None]], what: Sequence[Thing]) -> None:
         """Do it, again and again while what is needed for it is away."""

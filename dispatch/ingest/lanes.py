@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dispatch.clock import Clock
 from dispatch.devices import kinds
 from dispatch.devices.kinds import Lane
-from dispatch.ingest.intake import Intake
+from dispatch.ingest.intake import Intake, Ledger
 from dispatch.ingest.uses import Sinks, use_of
 from dispatch.mqtt import Address, Connection, Message, Session, Subscription, Unreadable
 
@@ -41,7 +41,7 @@ class Lanes:
     """All three lanes; `run` keeps them until cancelled.
 
     `on_gap(lane)` is called when the broker has kept no session for a lane: what was said meanwhile may be missing.
-    Messages down go out on `connections[Lane.HOUSEKEEPING]`.
+    Messages down go out on `connections[Lane.HOUSEKEEPING]`. `ledger` hears what waits on the alarms' lane.
     """
 
     def __init__(
@@ -53,10 +53,12 @@ class Lanes:
         on_gap: Callable[[Lane], None],
         *,
         shard: int = 0,
+        ledger: Ledger | None = None,
     ) -> None:
         self._address, self._centre_id, self._shard = address, centre_id, shard
         self._clock = clock
         self._on_gap = on_gap
+        self._ledger = ledger
         self.connections: dict[Lane, Connection] = {}
         self.intakes: dict[Lane, Intake] = {}
         for lane in Lane:
@@ -79,6 +81,7 @@ class Lanes:
             acknowledge,
             batch_max=limits.batch_max,
             at_once=limits.at_once,
+            ledger=self._ledger if lane is Lane.ALARMS else None,
         )
         self.intakes[lane] = intake
         self.connections[lane] = Connection(

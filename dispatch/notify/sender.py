@@ -15,6 +15,7 @@ from uuid import UUID
 
 from dispatch import logs
 from dispatch.clock import Clock
+from dispatch.crash import crash_at
 from dispatch.engine import Committed
 from dispatch.errors import Unreachable
 from dispatch.notify.channels import Answer, Channel, GiveUp, Retry, Sent
@@ -198,6 +199,7 @@ class Sender:
         channel = self._channels.get(message.channel)
         if channel is None:
             return _at_once(GiveUp("no_such_channel"))
+        crash_at("before_receipt" if message.message == "receipt" else "before_send")
         try:
             return channel.send(message)
         except Exception as error:  # noqa: BLE001 - one channel's fault must not stop the others

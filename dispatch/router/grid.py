@@ -1,103 +1,105 @@
-"""Which rows lie near a place, without looking at all of them: cells of 1/128°, 869 m from south to north. Pure."""
+"""Which spots lie near a place, without looking at all of them: cells of 1/256°, 434 m from south to north. Pure."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dispatch.places import EARTH_RADIUS_M
 
 if TYPE_CHECKING:
     from dispatch.model import Place
 
-Rows = npt.NDArray[np.intp]
-
-CELLS_PER_DEG = 128
-"""A power of two, so that a degree times it is exact and no row falls between two cells."""
+CELLS_PER_DEG = 256
+"""A power of two, so that a degree times it is exact and no spot falls between two cells."""
 CELLS_ROUND = 360 * CELLS_PER_DEG
 METRES_PER_DEG = math.radians(EARTH_RADIUS_M)
 
-
-class _Cell:
-    __slots__ = ("count", "rows")
-
-    def __init__(self) -> None:
-        self.rows = np.zeros(4, np.intp)
-        self.count = 0
-
-    def add(self, row: int) -> int:
-        """Take in a row; returns the slot where it lies."""
-        if self.count == len(self.rows):
-            self.rows = np.concatenate((self.rows, np.zeros_like(self.rows)))
-        self.rows[self.count] = row
-        self.count += 1
-        return self.count - 1
+_NOWHERE = -1
 
 
-class Grid:
-    """Each row's cell, and each cell's rows. Rows are numbered from 0 without gaps, as `Crew` numbers them."""
+class Spot:
+    """Something in a grid; `lat` and `lon` are the degrees where it was last put."""
+
+    __slots__ = ("lat", "lon", "slot")
 
     def __init__(self) -> None:
-        self._cells: dict[int, _Cell] = {}
-        self._key_of: list[int] = []
-        self._slot_of: list[int] = []
+        self.lat = self.lon = 0.0
+        self.slot = _NOWHERE
 
-    def put(self, row: int, lat: float, lon: float) -> None:
-        """Place a row, known or the next new one; moving within a cell costs nothing."""
-        key = math.floor(lat * CELLS_PER_DEG) * CELLS_ROUND + math.floor(lon * CELLS_PER_DEG) % CELLS_ROUND
-        if row == len(self._key_of):
-            self._key_of.append(key)
-            self._slot_of.append(0)
-        elif self._key_of[row] == key:
-            return
-        else:
-            self._take_out(row)
-        self._key_of[row] = key
-        self._slot_of[row] = self._cells.setdefault(key, _Cell()).add(row)
 
-    def remove(self, row: int) -> None:
-        """Forget a row; the last row is known by its number from now on."""
-        self._take_out(row)
-        key, slot = self._key_of.pop(), self._slot_of.pop()
-        if row < len(self._key_of):
-            self._key_of[row], self._slot_of[row] = key, slot
-            self._cells[key].rows[slot] = row
+SpotT = TypeVar("SpotT", bound=Spot)
 
-    def _take_out(self, row: int) -> None:
-        key, slot = self._key_of[row], self._slot_of[row]
+
+class Grid(Generic[SpotT]):
+    """Each cell's spots; each spot knows its slot in the cell it lies in."""
+
+    def __init__(self) -> None:
+        self._cells: dict[int, list[SpotT]] = {}
+        self._count = 0
+
+    def put(self, spot: SpotT, lat: float, lon: float) -> None:
+        """Place a spot, new or known; moving within a cell costs next to nothing."""
+        key = _key(lat, lon)
+        if spot.slot != _NOWHERE:
+            if _key(spot.lat, spot.lon) == key:
+                spot.lat, spot.lon = lat, lon
+                return
+            self.remove(spot)
+        cell = self._cells.setdefault(key, [])
+        spot.lat, spot.lon, spot.slot = lat, lon, len(cell)
+        cell.append(spot)
+        self._count += 1
+
+    def remove(self, spot: SpotT) -> None:
+        """Forget a spot that was put; the last of its cell takes its slot."""
+        key = _key(spot.lat, spot.lon)
         cell = self._cells[key]
-        cell.count -= 1
-        if cell.count == 0:
+        last = cell.pop()
+        if last is not spot:
+            cell[spot.slot] = last
+            last.slot = spot.slot
+        if not cell:
             del self._cells[key]
-        else:
-            last = int(cell.rows[cell.count])
-            cell.rows[slot] = last
-            self._slot_of[last] = slot
+        spot.slot = _NOWHERE
+        self._count -= 1
 
-    def radius_m(self, rows: int) -> float:
-        """Metres around a place within which about so many rows lie, going by how full the cells are that hold any."""
-        cells = rows * len(self._cells) / max(1, len(self._key_of))
+    def radius_m(self, spots: int) -> float:
+        """Metres around a place within which about so many lie, going by how full the cells are that hold any."""
+        cells = spots * len(self._cells) / max(1, self._count)
         return math.sqrt(cells) / 2 * METRES_PER_DEG / CELLS_PER_DEG
 
-    def within(self, place: Place, radius_m: float) -> Rows | None:
-        """At least every row within so many metres of a place, in no order.
-
-        None if that takes looking at more cells than there are: the caller looks at all rows instead.
-        """
+    def within(self, place: Place, radius_m: float) -> list[SpotT] | None:
+        """At least every spot within so many metres of a place, in no order; None if that cannot be told from all."""
         reach_deg = radius_m / METRES_PER_DEG
         narrow = math.cos(math.radians(place.lat))
         if not reach_deg < 90 * narrow:
             return None
         souths = _span(place.lat, reach_deg)
-        wests = _span(place.lon, reach_deg / narrow)
-        if len(souths) * len(wests) > len(self._cells) + 9:
-            return None
-        keys = (south * CELLS_ROUND + west % CELLS_ROUND for south in souths for west in wests)
-        found = [cell.rows[: cell.count] for key in keys if (cell := self._cells.get(key)) is not None]
-        return np.concatenate(found) if found else np.zeros(0, np.intp)
+        wests = [west % CELLS_ROUND for west in _span(place.lon, reach_deg / narrow)]
+        if len(souths) * len(wests) > len(self._cells):
+            return self._of_all(souths, set(wests))
+        cells = self._cells
+        found: list[SpotT] = []
+        for row in range(souths.start * CELLS_ROUND, souths.stop * CELLS_ROUND, CELLS_ROUND):
+            for west in wests:
+                key = row + west
+                if key in cells:
+                    found += cells[key]
+        return found
+
+    def _of_all(self, souths: range, wests: set[int]) -> list[SpotT]:
+        """The same by going through the cells there are: quicker where most of the window is empty."""
+        return [
+            spot
+            for key, cell in self._cells.items()
+            if key // CELLS_ROUND in souths and key % CELLS_ROUND in wests
+            for spot in cell
+        ]
+
+
+def _key(lat: float, lon: float) -> int:
+    return math.floor(lat * CELLS_PER_DEG) * CELLS_ROUND + math.floor(lon * CELLS_PER_DEG) % CELLS_ROUND
 
 
 def _span(middle_deg: float, reach_deg: float) -> range:

@@ -14,13 +14,12 @@ without a name), or `farther`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from dispatch.model import WorkerId
-from dispatch.router.sight import FRESH_S, Looked, Sight
+from dispatch.router.sight import FRESH_S, Seen, Sight
 from dispatch.router.wish import Door, Wish
 
 if TYPE_CHECKING:
@@ -62,90 +61,60 @@ def rank(crew: Crew, door: Door, wish: Wish, now: datetime, picks_max: int = SHO
     if not len(crew):
         return Ranking((), {}, ())
     sight = Sight(crew, door, wish, now)
-    looked, picks, nearest = sight.look(max(picks_max, PICKS_SHOWN), SHOWN)
-    shown = dict.fromkeys(picks[:PICKS_SHOWN])
-    for at in nearest:
-        if len(shown) < SHOWN:
-            shown[at] = None
-    told = _tell(sight, looked, list(dict.fromkeys((*picks, *shown))), is_placed=door.place is not None)
-    in_line = sorted((told[at] for at in shown), key=_place_in_line)
-    counts = dict(sight.counts)
-    for each in in_line:
-        counts[each.counted_as] -= 1
+    line, first, second = sight.look(max(picks_max, PICKS_SHOWN), SHOWN)
+    picks = first + second
+    counts = sight.counts
+    told: dict[int, Candidate] = {}
+    best = picks[0] if picks else None
+    for at in _shown(picks, len(line)):
+        against, told[at] = _tell(sight, line[at], is_best=at == best)
+        counts[against] -= 1
     return Ranking(
-        candidates=tuple(each.candidate for each in in_line),
+        candidates=tuple(told.values()),
         counts={name: count for name, count in counts.items() if count},
-        picks=tuple(told[at].candidate for at in picks[:picks_max]),
+        picks=tuple(told[at] if at in told else _tell(sight, line[at])[1] for at in picks[:picks_max]),
     )
+
+
+def _shown(picks: list[int], seen: int) -> list[int]:
+    """Whose places in line are told with reasons: the best picks', and the nearest's as far as there is room."""
+    best = picks[:PICKS_SHOWN]
+    if max(best, default=0) < SHOWN:
+        return list(range(min(SHOWN, seen)))
+    nearest = [at for at in range(min(SHOWN, seen)) if at not in best]
+    return sorted(best + nearest[: SHOWN - len(best)])
 
 
 def eta_s(crew: Crew, door: Door, worker_id: WorkerId, now: datetime) -> int:
     """The predicted seconds to the door for one worker, for an assignment by hand. KeyError for an unknown worker."""
-    row = np.array([crew.row_of[worker_id]])
-    return round(float(Looked(Sight(crew, door, Wish(), now), row).eta_s[0]))
+    one = crew.standing_of(worker_id)
+    sight = Sight(crew, door, Wish(), now)
+    return sight.eta_s(one, sight.metres(one))
 
 
-class _Told(NamedTuple):
-    """A worker's place in line, what counts them if they are not shown, and what is told."""
-
-    is_off: bool
-    rank_s: float
-    worker_id: WorkerId
-    counted_as: str
-    candidate: Candidate
-
-
-def _place_in_line(told: _Told) -> tuple[bool, float, WorkerId]:
-    return told[:3]
-
-
-def _tell(sight: Sight, looked: Looked, places: list[int], *, is_placed: bool) -> dict[int, _Told]:
-    """Says of the workers at some places among those looked at how soon, and why or why not; the best pick is first."""
-    crew, wish = sight.crew, sight.wish
-    at = np.array(places, np.intp)
-    rows = looked.rows[at]
-    columns = (
-        rows,
-        np.rint(looked.eta_s[at]).astype(np.int64),
-        looked.distance_m[at].astype(np.int64),
-        looked.rank_s[at],
-        looked.is_off[at],
-        looked.is_eligible[at],
-        crew.column("is_busy")[rows],
-        crew.column("is_at_station")[rows],
-        looked.age_s[at] > FRESH_S,
-        sight.is_lacking[rows],
-    )
-    told = {}
-    first = ["nearest"] if looked.is_eligible[at[0]] else []
-    for place, facts in zip(places, zip(*(each.tolist() for each in columns), strict=True), strict=True):
-        row, eta, distance_m, rank_s, is_off, is_eligible, is_busy, is_at_station, is_stale, is_lacking = facts
-        worker_id = crew.ids[row]
-        against, codes = "farther", ["on_duty"]
-        if not is_eligible or worker_id in wish.penalties_s:
-            against, codes = _codes(worker_id, wish, is_off=is_off, is_busy=is_busy, is_eligible=is_eligible)
-        if not is_placed:
-            codes.append("home_place_unknown")
-        if is_lacking:
-            has = crew.skills_of(worker_id)
-            codes += [f"lacks_skill:{skill}" for skill in wish.skills if skill not in has]
-        codes.append("position_of_station" if is_at_station else "position_stale" if is_stale else "position_fresh")
-        candidate = Candidate(worker_id, eta, distance_m if is_placed else None, is_eligible, (*first, *codes))
-        told[place] = _Told(is_off, rank_s, worker_id, against, candidate)
-        first = []
-    return told
-
-
-def _codes(worker_id: WorkerId, wish: Wish, *, is_off: bool, is_busy: bool, is_eligible: bool) -> tuple[str, list[str]]:
-    """The first thing against a worker, and the codes of what there is to say of them and this call."""
-    against = "farther" if is_eligible else "lacks_skill"
-    codes = ["off_duty" if is_off else "on_duty"]
+def _tell(sight: Sight, seen: Seen, *, is_best: bool = False) -> tuple[str, Candidate]:
+    """What counts a worker who is not shown, and what is told of them: how soon, and why or why not."""
+    _, worker_id, one, distance_m = seen
+    wish = sight.wish
+    against, codes = "farther", ["nearest"] if is_best else []
+    if one.is_on_duty and not one.is_busy:
+        codes.append("on_duty")
+    else:
+        against = "busy" if one.is_on_duty else "off_duty"
+        codes.append("on_duty" if one.is_on_duty else "off_duty")
+        if one.is_busy:
+            codes.append("busy")
     if worker_id in wish.barred:
-        against = "declined"
-        codes.append(against)
-    if is_busy:
-        against = "busy"
-        codes.insert(1, against)
+        codes.append("declined")
+        against = "declined" if against == "farther" else against
     if worker_id in wish.penalties_s:
         codes.append("did_not_answer")
-    return "off_duty" if is_off else against, codes
+    if not sight.is_placed:
+        codes.append("home_place_unknown")
+    if not sight.skills <= one.skills:
+        codes += [f"lacks_skill:{skill}" for skill in wish.skills if skill not in one.skills]
+        against = "lacks_skill" if against == "farther" and not wish.relax_skills else against
+    is_stale = sight.now_s - one.place_at_s > FRESH_S
+    codes.append("position_of_station" if one.heard else "position_stale" if is_stale else "position_fresh")
+    metres = int(distance_m) if sight.is_placed else None
+    return against, Candidate(worker_id, sight.eta_s(one, distance_m), metres, against == "farther", tuple(codes))

@@ -21,6 +21,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from dispatch import logs
 from dispatch.clock import limit
+from dispatch.crash import crash_at
 from dispatch.errors import BadSettings, SteppedDown, Unreachable
 
 Connection = PoolConnectionProxy | asyncpg.Connection
@@ -154,6 +155,7 @@ class Database:
             if term is not None and not await connection.fetchval(LEASE, term):
                 raise SteppedDown("lease_lost", term=term)
             yield connection
+            crash_at("before_commit")
 
     async def close(self) -> None:
         """Close every connection, giving up politeness after a moment."""
@@ -216,12 +218,17 @@ async def _migrate(dsn: str) -> list[str]:
     connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN_S, server_settings={"TimeZone": "UTC"})
     try:
         async with connection.transaction():
-            await connection.execute(_ONE_AT_A_TIME)
-            await connection.execute(_JOURNAL)
-            return await _catch_up(connection, migrations())
+            return await apply(connection, migrations())
     finally:
         with contextlib.suppress(*AWAY):  # which must not hide what was done, or why it was not
             await connection.close(timeout=CLOSE_WITHIN_S)
+
+
+async def apply(connection: asyncpg.Connection[Any], known: dict[str, str]) -> list[str]:
+    """Do those of some migrations that were not done yet, inside the caller's transaction; see `migrate`."""
+    await connection.execute(_ONE_AT_A_TIME)
+    await connection.execute(_JOURNAL)
+    return await _catch_up(connection, known)
 
 
 async def _catch_up(connection: asyncpg.Connection[Any], known: dict[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ COLUMNS, TODAY = ("columns",), ("today",)
 
 
 class Noun(msgspec.Struct, frozen=True):
-    """One kind of file.
+    """One kind of file: the columns that are staged, those of them that statements look for, the tables that change.
 
     `checks` take out rows that do not fit, `gathers` go before what a dry run remembers (`brings`), `settles` find out
     who moves. Then, slice by slice, `homes_first` merges the homes of elders, and each of `steps` is told what stands
@@ -16,6 +16,8 @@ class Noun(msgspec.Struct, frozen=True):
     """
 
     columns: tuple[str, ...]
+    tables: tuple[str, ...]
+    sought: tuple[str, ...]
     checks: tuple[str, ...] = ()
     gathers: tuple[str, ...] = ()
     brings: tuple[str, ...] = ()
@@ -32,6 +34,8 @@ class Noun(msgspec.Struct, frozen=True):
 NOUNS = {
     "stations": Noun(
         ("station_id", "name", "lat", "lon", "phone", "organisation", "district"),
+        tables=("station",),
+        sought=("line",),
         brings=("bring_stations",),
         steps=(("merge_stations", COLUMNS),),
     ),
@@ -40,6 +44,8 @@ NOUNS = {
             *("elder_id", "name", "birth_year", "phone", "risks", "note", "thresholds"),
             *("home_id", "address", "lat", "lon", "access", "station_id"),
         ),
+        tables=("home", "elder", "resident"),
+        sought=("line", "elder_id", "home_id", "station_id"),
         checks=("stationless_elders", "contradicting_elders"),
         gathers=("gather_homes",),
         brings=("bring_elders", "bring_homes"),
@@ -49,6 +55,8 @@ NOUNS = {
     ),
     "terminals": Noun(
         ("terminal_id", "home_id", "kind", "elder_id", "phone"),
+        tables=("terminal", "terminal_home"),
+        sought=("line", "terminal_id", "home_id", "elder_id"),
         checks=("homeless_terminals", "elderless_terminals"),
         settles=("gather_entering_terminals", "gather_leaving_terminals", "gather_giving"),
         steps=(
@@ -60,11 +68,15 @@ NOUNS = {
     ),
     "workers": Noun(
         ("worker_id", "name", "station_id", "travel", "phone", "skills"),
+        tables=("worker",),
+        sought=("line", "station_id"),
         checks=("stationless_workers",),
         steps=(("merge_workers", COLUMNS),),
     ),
     "contacts": Noun(
         ("home_id", "rank", "name", "relation", "phone", "has_key"),
+        tables=("contact",),
+        sought=("line", "home_id"),
         checks=("homeless_contacts",),
         steps=(("merge_contacts", COLUMNS),),
     ),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
-import asyncpg
 import msgspec
 
 from dispatch.store.database import Connection, statements
 
 SQL = statements("partitions")
+_ONE_MAKES = "SELECT pg_advisory_xact_lock(7205759403795)"
+"""Two that make the same part at once would stumble over each other in four different ways, IF NOT EXISTS or not."""
 
 
 class Parted(msgspec.Struct, frozen=True):
@@ -44,15 +45,16 @@ async def parts(connection: Connection, table: Parted) -> set[date]:
 
 async def make_parts(connection: Connection, table: Parted, days: Iterable[date]) -> list[date]:
     """Make the parts of days that have none; returns their first days. Two processes may do so at the same time."""
-    missing = sorted({table.part_of(day) for day in days} - await parts(connection, table))
-    for start in missing:
-        bounds = (datetime.combine(day, time(), UTC) for day in (start, table.end_of(start)))
-        make = await connection.fetchval(SQL["make_part"], table.name, table.table_of(start), *bounds)
-        try:
-            async with connection.transaction():
-                await connection.execute(make)
-        except (asyncpg.InvalidObjectDefinitionError, asyncpg.WrongObjectTypeError):
-            continue  # another process made it first
+    wanted = {table.part_of(day) for day in days}
+    if wanted <= await parts(connection, table):
+        return []
+    async with connection.transaction():
+        await connection.execute(_ONE_MAKES)
+        missing = sorted(wanted - await parts(connection, table))
+        for start in missing:
+            bounds = (datetime.combine(day, time(), UTC) for day in (start, table.end_of(start)))
+            make = await connection.fetchval(SQL["make_part"], table.name, table.table_of(start), *bounds)
+            await connection.execute(make)
     return missing
 
 

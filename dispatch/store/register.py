@@ -64,6 +64,10 @@ class _Lane:
         for name in names:
             await self._connection.execute(SQL[name])
 
+    async def analyse(self, tables: Sequence[str]) -> None:
+        """A service that runs meanwhile plans for the register as it has become, and not in a minute."""
+        await self._connection.execute(f"ANALYZE {', '.join(tables)}")
+
     async def lock(self) -> None:
         if not await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", ONE_IMPORT):
             raise Refused("another_import_runs")
@@ -77,15 +81,20 @@ class _Lane:
 
     async def check(self, kind: str) -> list[Rejected]:
         noun = NOUNS[kind]
-        await self._connection.execute(f"ANALYZE staged_{kind}")
+        await self._connection.execute(f"ANALYZE staged_{kind} ({', '.join(noun.sought)})")
         rejected = [Rejected(**row) for name in noun.checks for row in await self._connection.fetch(SQL[name])]
         await self.do(*noun.gathers)
         return rejected
 
+    async def settle(self, kind: str) -> None:
+        if NOUNS[kind].settles:
+            await self.do(*NOUNS[kind].settles)
+            await self._connection.execute(
+                "ANALYZE staged_homes (line), entering (line), leaving (line), giving (line)"
+            )
+
     async def merge(self, kind: str, facts: dict[str, Any], reached: Callable[[int], None]) -> None:
         noun = NOUNS[kind]
-        await self.do(*noun.settles)
-        await self._connection.execute("ANALYZE staged_homes, entering, leaving, giving")
         if noun.homes_first:
             await self._slices("staged_homes", [_step("merge_homes", ("columns",), facts)], lambda _: None)
         steps = [_step(name, told, facts) for name, told in noun.steps]
@@ -158,11 +167,13 @@ class Register:
             at[lane] = line
             reached(min(at))
 
+        # a plan made for an empty table would be run over the rows that another lane brings meanwhile
+        await _all(lane.settle(kind) for lane in self._lanes)
         await _all(
             lane.merge(kind, facts, lambda line, n=n: reach(n, line))  # type: ignore[misc]
             for n, lane in enumerate(self._lanes)
         )
-        await self._lanes[0].do("analyse")
+        await self._lanes[0].analyse(NOUNS[kind].tables)
 
 
 async def _all(works: Iterable[Awaitable[T]]) -> list[T]:

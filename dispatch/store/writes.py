@@ -18,6 +18,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from dispatch.crash import crash_at
 from dispatch.errors import Overtaken
 from dispatch.store.database import LEASE, Connection
 
@@ -67,6 +68,7 @@ class Writes:
         """Execute all; how many rows the checked one wrote, 0 without any."""
         if not self._shape:
             return 0
+        crash_at("before_commit")  # what goes in by this one statement is committed by it
         count: int = await connection.fetchval(_together(tuple(self._shape)), *self._values)
         return count
 
@@ -78,6 +80,7 @@ class Writes:
         """
         if not self._shape:
             return
+        crash_at("before_commit")
         bounds = (expected,) if term is None else (expected, term)
         try:
             await connection.execute(_or_nothing(tuple(self._shape), term is not None), *self._values, *bounds)

@@ -97,7 +97,7 @@ class PostgresServer(Server):
             except Unreachable as error:
                 if LEFTOVERS not in str(error.params.get("last_words")) or clock.elapsed() > give_up_at_s:
                     raise
-            await self._end_program()
+            await self.halt()
             await clock.sleep(0.2)
 
     def _start_program(self, place: Place, port: int) -> Child:

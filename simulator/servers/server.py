@@ -133,17 +133,18 @@ class Server(ABC):
 
     async def stop(self) -> None:
         """Stop at once but cleanly, everything written; the place is given back, a temporary one removed."""
-        await self._end_program()
+        await self.halt()
         if self._place is not None:
             self._place.release()
             self._place = None
 
     async def restart(self) -> None:
         """Stop cleanly and start again, on the same port and files."""
-        await self._end_program()
+        await self.halt()
         await self.start()
 
-    async def _end_program(self) -> None:
+    async def halt(self) -> None:
+        """Stop cleanly; files and port are kept for another `start`."""
         if self._child is not None:
             await self._child.stop()
             self._child = None

@@ -194,6 +194,10 @@ class Room:
         """Let days pass in which nobody woke."""
         self.clock._now += by
 
+    def leap_s(self, seconds: float) -> None:
+        """The same for seconds."""
+        self.leap(timedelta(seconds=seconds))
+
     async def fetch(self, query: str, *args: object) -> list[Any]:
         async with self.database.connection() as connection:
             return [tuple(row) for row in await connection.fetch(query, *args)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from dispatch.model import Key
+from dispatch.model import Key, WorkerId
 
 from .conftest import Browser, Room
 
@@ -213,7 +213,7 @@ async def test_positions_are_gathered_and_the_last_one_is_kept(room: Room) -> No
     assert await room.fetch("SELECT lat, lon, accuracy_m, place_at FROM worker WHERE worker_id = 'W1'") == [
         (24.6, 118.2, 12.0, room.clock.now())
     ]
-    assert room.assigner.crew.column("lat")[room.assigner.crew.row_of["W1"]] == 24.6  # type: ignore[index]
+    assert room.assigner.crew.standing_of(WorkerId("W1")).lat == 24.6
 
 
 async def test_a_position_in_a_chinese_datum_is_converted(room: Room) -> None:

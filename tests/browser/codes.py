@@ -14,8 +14,9 @@ from dispatch.health import scores, silence, thresholds
 from dispatch.incident import events as ev
 from dispatch.incident.policy import Target
 from dispatch.incident.states import LIVE, AssignmentState, IncidentState
-from dispatch.model import Band, Key, Origin, Travel
+from dispatch.model import CENTRE_KEYS, Band, Key, Origin, Travel
 from dispatch.router import nearest
+from dispatch.watch import troubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,6 +147,7 @@ def all_codes() -> Codes:
     """Every code by its table; `ended` and the like are looked up in several, see `ended`."""
     codes: dict[str, Any] = defaultdict(set)
     codes["kind"] = {key.value for key in Key}
+    codes["trouble"] = {key.value for key in CENTRE_KEYS}
     codes["band"] = {str(band.value) for band in Band}
     codes["state"] = {state.value for state in IncidentState}
     codes["assignment"] = {state.value for state in AssignmentState}
@@ -153,7 +155,7 @@ def all_codes() -> Codes:
     codes["travel"] = {travel.value for travel in Travel}
     codes["origin"] = {origin.value for origin in Origin}
     codes["target"] = {target.value for target in Target}
-    codes["outcome"] = {*get_args(values.Outcome), "finished"}
+    codes["outcome"] = {*get_args(values.Outcome), "finished", troubles.PASSED}
     codes["decline"] = set(get_args(values.DeclineReason))
     codes["role"] = {"operator", "supervisor", "admin", "auditor", "worker"}
     codes["next"] = set(NEXT_CODES.values())

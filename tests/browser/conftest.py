@@ -79,6 +79,8 @@ class Centre:
     complaints: list[str] = field(default_factory=list)
     """What the pages wrote to the console as errors: a broken content policy, an exception nobody caught."""
     presses: int = 0
+    settings: dict[str, str] = field(default_factory=dict)
+    """Variables beside the usual ones."""
 
     @property
     def url(self) -> str:
@@ -93,9 +95,10 @@ class Centre:
             "DISPATCH_MQTT_PORT": str(self.broker.port),
             "DISPATCH_HTTP_PORT": str(self.port),
             "DISPATCH_INSTANCE": self.centre_id,
+            "DISPATCH_WATCH_NO_BOARD_AFTER_S": "0",  # tests have their boards open now and then
         }
         self.service = Child("dispatch serve", self.log, user=None, stop_signal=signal.SIGTERM)
-        environment = os.environ | {"PYTHONPATH": str(CHECKOUT)} | settings
+        environment = os.environ | {"PYTHONPATH": str(CHECKOUT)} | settings | self.settings
         self.service.start([sys.executable, "-m", "dispatch", "serve"], environment)
         await self.service.until_ready(lambda: is_ready(self.url))
 

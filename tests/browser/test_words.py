@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatch.board import health_messages, messages, worker_messages
+from dispatch.board import health_messages, messages, outage_messages, worker_messages
 from hatch_build import node_and_npm
 from tests.browser import codes
 
@@ -118,9 +118,8 @@ def interfaces() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("name", sorted(interfaces()))
 def test_the_pages_types_are_the_services(name: str) -> None:
-    struct = next(
-        found for each in (messages, worker_messages, health_messages) if (found := getattr(each, name, None))
-    )
+    places = (messages, worker_messages, health_messages, outage_messages)
+    struct = next(found for each in places if (found := getattr(each, name, None)))
     info: Any = msgspec.inspect.type_info(struct)
     tag = {info.tag_field} if info.tag_field else set()
     assert interfaces()[name] == {field.encode_name for field in info.fields} | tag

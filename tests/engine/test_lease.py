@@ -289,3 +289,28 @@ async def test_an_engine_overtaken_fires_no_clock_and_still_stores_presses(
     await engine.step()
     assert (await stored).incident is not None
     assert await fetch(database, "SELECT level FROM incident ORDER BY number") == [0, 0]
+
+
+@pytest.mark.parametrize("is_overtaken", [True, False])
+async def test_presses_heard_before_a_freeze_are_stored_after_it_only_by_who_leads_then(
+    one: Lease, two: Lease, holders: Database, database: Database, clock: VirtualClock, policies: Policies,
+    *, is_overtaken: bool,
+) -> None:  # fmt: skip
+    engine = Engine(holders, clock, policies, lambda: one.term, is_ours=one.is_ours)
+    await engine.prepare()
+    term = await one.win()
+    if is_overtaken:
+        await overtake(two, clock)
+    else:
+        await clock.advance(FRESH_S)
+    assert not one.is_ours(term)
+    stored = engine.submit(RaiseAlarm(press("T1"), term))
+    await engine.step()
+    assert await fetch(database, "SELECT count(*) FROM alarm") == [0 if is_overtaken else 1]
+    if is_overtaken:
+        assert engine.backlog == 1  # it waits, unacknowledged, until its lane ends with the term
+        stored.cancel()
+        await engine.step()
+        assert await fetch(database, "SELECT count(*) FROM alarm") == [0]
+    else:
+        assert (await stored).incident is not None

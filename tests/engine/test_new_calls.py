@@ -30,6 +30,7 @@ SELECT '00000000-0000-7000-8000-000000000001', 'H1', version, incident_class, su
 FROM incident WHERE incident_id = $1
 """
 WAITING_FOR_A_COMMIT = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted)"
+WHO_WAITS_SINCE_WHEN = "SELECT pid, query_start FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -229,6 +230,30 @@ async def test_a_new_call_waits_for_no_other_but_one_of_the_same_home_does(
         [one], [joined, cancelled] = await first, await second
     assert opened(one) == opened(joined) == opened(cancelled) != opened(free)
     assert await fetch(database, "SELECT count(*) FROM alarm WHERE incident_id IS NULL") == [0]
+
+
+async def test_a_new_call_waits_for_no_terminal_that_goes_on_and_on(
+    two_ways: Engine, database: Database, beside: asyncpg.Connection
+) -> None:
+    [mad] = await two_ways.raise_alarms([press("T1", "m0")])
+    async with limit(WITHIN_S):
+        held = beside.transaction()
+        await held.start()
+        await beside.execute("SELECT FROM incident FOR UPDATE")
+        more = asyncio.ensure_future(two_ways.raise_alarms([press("T1", f"m{n}") for n in range(1, 4)]))
+        while not await beside.fetchval(WAITING_FOR_A_COMMIT):
+            assert not more.done()
+        waits = await beside.fetch(WHO_WAITS_SINCE_WHEN)
+        [new] = await two_ways.raise_alarms([press("T2")])
+        assert (
+            await beside.fetch(WHO_WAITS_SINCE_WHEN) == waits
+        )  # still in the same statement: it did not give up first
+        last = asyncio.ensure_future(two_ways.raise_alarms([press("T1", "c1", cancel_of="m1")]))
+        await held.rollback()
+        joined = [*await more, *await last]
+    assert {opened(each) for each in joined} == {opened(mad)} != {opened(new)}
+    told = await fetch(database, "SELECT alarm_id FROM alarm WHERE terminal_id = 'T1' ORDER BY row_id")
+    assert told == ["m0", "m1", "m2", "m3", "c1"]
 
 
 async def test_a_thousand_at_once_with_repeats_and_cancels_are_each_what_they_are(

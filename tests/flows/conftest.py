@@ -22,7 +22,7 @@ from dispatch.board.passwords import hash_password
 from dispatch.board.sessions import make_link
 from dispatch.clock import Clock, VirtualClock, limit
 from dispatch.model import WorkerId
-from dispatch.settings import Http, Mqtt, Settings
+from dispatch.settings import Http, Mqtt, Settings, Watch
 from dispatch.store.accounts import add_account
 from dispatch.store.database import Database
 from simulator.live_client import LiveClient
@@ -118,6 +118,12 @@ class Centre:
                 await self._next_commit(asyncio.Event())
                 await self.advance(1)
 
+    async def ready_in_real_time(self) -> None:
+        """The same on a clock that nobody turns."""
+        async with limit(WITHIN_S):
+            while (await self.service.readiness()).missing:
+                await self._next_commit(asyncio.Event())
+
     async def advance(self, seconds: float) -> None:
         """Let virtual time pass, a second at a time, so that everything that waits for a time has its turn."""
         assert isinstance(self.clock, VirtualClock)
@@ -182,6 +188,7 @@ def settings_for(dsn: str, broker: MosquittoServer, centre_id: str, instance: st
         instance=instance,
         mqtt=Mqtt(port=broker.port),
         http=Http(port=0),
+        watch=Watch(no_board_after_s=0, nobody_answers_after_s=0),  # most tests have no board and nobody at it
     )
 
 
@@ -201,11 +208,11 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Centre]:
         await service.stop()
 
 
-async def register(dsn: str) -> None:
-    """The small town these tests play in."""
+async def register(dsn: str, more: str = "") -> None:
+    """The small town these tests play in, and what one of them wants beside it."""
     database = Database(dsn)
     async with database.connection() as connection:
-        await connection.execute(REGISTER)
+        await connection.execute(REGISTER + more)
     await database.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from dispatch.importing.columns import KINDS
 from dispatch.importing.rows import Header
 from dispatch.importing.source import Record, Text, examine, records, records_of
 from dispatch.places import to_wgs84
-from dispatch.store.register import open_register
+from dispatch.store.register import Register, _Lane, open_register
 
 TODAY = date(2026, 3, 1)
 STATIONS = "station_id,name,lat,lon,datum\ns1,North,24.48,118.09,wgs84\n"
@@ -254,6 +256,35 @@ async def test_rows_of_many_homes_all_go_in_and_those_of_one_home_are_seen_toget
     report = await import_files(dsn, write(folder, elders=header + "".join(elders)), TODAY)
     assert reasons(report) == [("elders.csv", 119, "home_differs")]
     assert await rows(dsn, "SELECT count(*), count(DISTINCT home_id) FROM resident") == [(119, 40)]
+
+
+async def test_no_lane_writes_before_every_lane_has_looked() -> None:
+    """A look planned for an empty table ran over all the rows that the other lane had written: lines squared."""
+    heard: list[str] = []
+    waiting = asyncio.Event()
+
+    class Lane(_Lane):
+        def __init__(self, *, is_late: bool) -> None:
+            self._is_late = is_late
+
+        async def settle(self, kind: str) -> None:
+            if self._is_late:
+                await waiting.wait()
+            waiting.set()
+            heard.append(f"looked for {kind}")
+
+        async def merge(self, kind: str, facts: dict[str, Any], reached: Callable[[int], None]) -> None:
+            assert facts["today"] == TODAY
+            reached(1)
+            heard.append(f"wrote {kind}")
+
+        async def analyse(self, tables: Sequence[str]) -> None:
+            heard.append(" ".join(tables))
+
+    reached: list[int] = []
+    await Register([Lane(is_late=True), Lane(is_late=False)]).merge("terminals", [], TODAY, reached.append)
+    assert heard == ["looked for terminals"] * 2 + ["wrote terminals"] * 2 + ["terminal terminal_home"]
+    assert reached == [0, 1]
 
 
 async def test_two_imports_at_once_are_refused_but_a_dry_run_is_not(dsn: str, folder: Path) -> None:

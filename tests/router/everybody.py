@@ -55,9 +55,9 @@ def _distance_m(one: Place, other: Place) -> float:
 def everybody_ranked(everybody: list[One], picks_max: int) -> tuple[list[Told], list[Told], dict[str, int]]:
     """Candidates, picks and counts, as `rank` tells them."""
     eligible = [one for one in everybody if one.against == "farther"]
-    # Rows that lack a skill are eligible only where skills are relaxed; a million seconds put them behind.
-    picks = sorted(eligible, key=lambda one: (one.rank_s + 1e6 * one.is_lacking, one.id))
-    nearest = sorted(everybody, key=lambda one: (one.rank_s + 1e6 * one.is_off, one.id))
+    # Whoever lacks a skill is eligible only where skills are relaxed.
+    picks = sorted(eligible, key=lambda one: (one.is_lacking, one.rank_s, one.id))
+    nearest = sorted(everybody, key=lambda one: (one.is_off, one.rank_s, one.id))
     shown = picks[:PICKS_SHOWN]
     shown += [one for one in nearest[:SHOWN] if one not in shown][: SHOWN - len(shown)]
     counts: dict[str, int] = {}

@@ -14,9 +14,10 @@ from dispatch.engine import Engine, Happen
 from dispatch.errors import SteppedDown
 from dispatch.incident import events as ev
 from dispatch.incident.policy import Policies
-from dispatch.model import IncidentId
+from dispatch.model import Band, IncidentId, Key
 from dispatch.router import deadlines as deadlines_module
 from dispatch.router.deadlines import POLL_S, Deadlines
+from dispatch.store import incidents
 from dispatch.store.database import Database
 from tests.engine.conftest import START
 from tests.engine.test_engine import fetch, opened, pick, press
@@ -157,6 +158,20 @@ async def test_a_thousand_clocks_of_one_instant_all_fire_at_it(
     async with watch.watching():
         await watch.pass_to(CLIMBS_AT)
         assert await fetch(database, CLIMBED) == [CLIMBS_AT] * 1000
+
+
+async def test_after_a_while_without_anybody_the_gravest_clocks_fire_first(
+    running: Engine, clock: VirtualClock, database: Database
+) -> None:
+    for terminal, key in (("T1", Key.SERVICE), ("T2", Key.SOS)):
+        await running.raise_alarms([press(terminal, key=key)])
+        await clock.advance(1)
+    await clock.advance(3600)
+    async with database.connection() as connection:
+        [first, second] = await incidents.due(connection, clock.now(), 500)
+        assert await incidents.due(connection, clock.now(), 1) == [first]
+    bands = await fetch(database, "SELECT band FROM incident ORDER BY incident_id <> $1", first)
+    assert (bands, first != second) == ([Band.LIFE, Band.SERVICE], True)
 
 
 async def test_one_clock_that_cannot_fire_stops_no_other_and_fires_when_it_can(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dispatch.model import Place, StationId, Travel, Worker, WorkerId
 from dispatch.router import sight
-from dispatch.router.grid import METRES_PER_DEG, Grid
+from dispatch.router.grid import METRES_PER_DEG, Grid, Spot
 from dispatch.router.nearest import Ranking
 from dispatch.router.sight import Sight
 from dispatch.router.wish import Door, Wish
@@ -82,8 +82,8 @@ def test_a_look_that_finds_one_too_few_is_not_the_last(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("busy", [0.0, 0.3, 0.97], ids=["all_free", "some_busy", "few_free"])
 def test_most_are_never_looked_at(busy: float) -> None:
     town = Town(1, 4_000, CITY, 0.15, (0.1, busy, 0.7))
-    looked = Sight(town.crew, Door(CITY), Wish(skills=("first_aid",)), town.now).look(6, 12).looked
-    assert 12 <= len(looked.rows) < 1_500
+    line = Sight(town.crew, Door(CITY), Wish(skills=("first_aid",)), town.now).look(6, 12).line
+    assert 12 <= len(line) < 1_500
 
 
 def test_everybody_is_looked_at_where_nobody_is_near() -> None:
@@ -97,22 +97,20 @@ def test_everybody_is_looked_at_where_nobody_is_near() -> None:
 def test_a_grid_misses_nobody_within_the_radius(
     steps: list[tuple[int, float, float]], radius_m: float, middle: Place
 ) -> None:
-    grid, places = Grid(), list[tuple[float, float]]()
+    grid, spots = Grid[Spot](), list[Spot]()
     for what, north, east in steps:
-        if what % 5 == 4 and places:
-            grid.remove(what % len(places))
-            places[what % len(places)] = places[-1]
-            places.pop()
+        if what % 5 == 4 and spots:
+            grid.remove(spots.pop(what % len(spots)))
             continue
-        row = min(what, len(places))
-        places[row : row + 1] = [(middle.lat + north, (middle.lon + east + 180) % 360 - 180)]
-        grid.put(row, *places[row])
+        if what >= len(spots):
+            spots.append(Spot())
+        grid.put(spots[min(what, len(spots) - 1)], middle.lat + north, (middle.lon + east + 180) % 360 - 180)
     found = grid.within(middle, radius_m)
     if found is None:
         return
-    assert len(set(found.tolist())) == len(found)
-    assert set(found.tolist()) <= set(range(len(places)))
-    for row, (lat, lon) in enumerate(places):
-        east = (lon - middle.lon + 180) % 360 - 180
-        if max(abs(lat - middle.lat), abs(east)) * METRES_PER_DEG < radius_m - 0.01:
-            assert row in found.tolist()
+    assert len(set(found)) == len(found)
+    assert set(found) <= set(spots)
+    for spot in spots:
+        east = (spot.lon - middle.lon + 180) % 360 - 180
+        if max(abs(spot.lat - middle.lat), abs(east)) * METRES_PER_DEG < radius_m - 0.01:
+            assert spot in found

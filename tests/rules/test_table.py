@@ -71,7 +71,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(("sos", "fall", "fire", "family", "service", "consult", "vitals")), st.lists(LINES, max_size=40))
 def test_whatever_happens_the_invariants_hold(first: str, lines: list[str]) -> None:
     """`Scenario` checks the invariants after every decision, and that each clock that fires changes something."""

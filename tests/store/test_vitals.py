@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -120,6 +121,18 @@ async def test_two_may_make_the_same_day_and_it_has_the_index_of_the_others(data
         assert await make_parts(other, vitals.TABLE, [NOW.date()]) == []
         names = await one.fetch("SELECT indexdef FROM pg_indexes WHERE tablename = 'vitals_20260301'")
     assert "(terminal_id, received_at)" in names[0]["indexdef"]
+
+
+async def test_many_may_make_the_same_days_at_the_same_time(database: Database) -> None:
+    days = {NOW.date() - timedelta(days=2000 + n) for n in range(30)}
+
+    async def make() -> None:
+        async with database.connection() as connection:
+            await make_parts(connection, vitals.TABLE, days)
+
+    await asyncio.gather(*(make() for _ in range(4)))
+    async with database.connection() as connection:
+        assert days <= await parts(connection, vitals.TABLE)
 
 
 async def test_what_was_kept_long_enough_is_forgotten_and_nothing_else(database: Database) -> None:

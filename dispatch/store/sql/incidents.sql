@@ -128,8 +128,8 @@ ON CONFLICT (assignment_id) DO UPDATE SET
     seen_at = excluded.seen_at, accepted_at = excluded.accepted_at, departed_at = excluded.departed_at,
     arrived_at = excluded.arrived_at, ended_at = excluded.ended_at, end_reason = excluded.end_reason
 
--- due: incidents whose earliest clock has run out, the earliest first
-SELECT incident_id FROM incident WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+-- due: incidents whose earliest clock has run out, the gravest first (it matters after a while in which none was fired)
+SELECT incident_id FROM incident WHERE due_at <= $1 ORDER BY band, due_at LIMIT $2
 
 -- next_due: when the earliest clock of all runs out
 SELECT min(due_at) FROM incident WHERE due_at IS NOT NULL

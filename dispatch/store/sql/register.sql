@@ -219,6 +219,3 @@ ON CONFLICT (home_id, rank) DO UPDATE SET
     phone = excluded.phone,
     relation = CASE WHEN 'relation' = ANY ($3::text[]) THEN excluded.relation ELSE known.relation END,
     has_key = CASE WHEN 'has_key' = ANY ($3) THEN excluded.has_key ELSE known.has_key END
-
--- analyse: a service that runs meanwhile plans for the register as it has become, and not in a minute
-ANALYZE station, home, elder, resident, contact, terminal, terminal_home, worker

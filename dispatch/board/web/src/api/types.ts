@@ -102,6 +102,15 @@ export interface Centre {
   leads: boolean;
   parked: number;
   stations: number;
+  troubles: string[];
+  canary: CanaryCard | null;
+}
+
+export interface CanaryCard {
+  home_id: string | null;
+  heard_at: string | null;
+  stored_ms: number | null;
+  shown_ms: number | null;
 }
 
 export interface BoardSnapshot {
@@ -133,7 +142,38 @@ export interface Heartbeat {
   server_now: string;
 }
 
-export type BoardFrame = Delta | Snapshot | Heartbeat;
+export interface PhoneCard {
+  name: string;
+  phone: string | null;
+  relation: string;
+}
+
+export interface UnstoredCard {
+  terminal_id: string;
+  kind: string;
+  band: number;
+  presses: number;
+  since_at: string;
+  last_at: string;
+  home_id: string | null;
+  address: string;
+  phone: string | null;
+  people: PhoneCard[];
+  contacts: PhoneCard[];
+}
+
+export interface Unstored {
+  type: 'unstored';
+  server_now: string;
+  away_since: string | null;
+  lines: UnstoredCard[];
+  terminals: number;
+  presses: number;
+  used: number;
+  window: number;
+}
+
+export type BoardFrame = Delta | Snapshot | Heartbeat | Unstored;
 
 export interface LogLine {
   seq: number;

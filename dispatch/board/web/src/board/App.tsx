@@ -13,6 +13,7 @@ import { Header } from './Header.tsx';
 import { NewCall } from './NewCall.tsx';
 import { Queue } from './Queue.tsx';
 import { isStale, StaleBar } from './Connection.tsx';
+import { Unstored } from './Unstored.tsx';
 import { Workers } from './Workers.tsx';
 
 const isNewCallOpen = signal(false);
@@ -35,6 +36,7 @@ function Board() {
     <div class={isStale.value ? 'board board-stale' : 'board'}>
       <Header />
       <StaleBar />
+      <Unstored />
       <main class="board-areas">
         <Queue onNewCall={() => (isNewCallOpen.value = true)} />
         <div class="middle">

@@ -15,7 +15,7 @@ import { Readings } from './Readings.tsx';
 import { NoteForm } from './NoteForm.tsx';
 import { backToCalls } from './choose.ts';
 import { detail } from './detail.ts';
-import { RowTags } from './QueueRow.tsx';
+import { isCentre, RowTags } from './QueueRow.tsx';
 import { mayAct } from './rights.ts';
 import { stageOf } from './stage.ts';
 import { chosen, chosenId } from './state.ts';
@@ -46,7 +46,7 @@ function Chosen({ card, full }: { card: IncidentCard; full: IncidentDetail | nul
       <Head card={card} />
       <div class="scroll">
         {mayAct.value && card.closed_at === null && <Actions card={card} />}
-        <People people={card.people} address={card.address} />
+        {isCentre(card) ? <Trouble kind={card.kind} /> : <People people={card.people} address={card.address} />}
         {full ? <Rest full={full} /> : <p class="quiet wait">{words.value.loading}</p>}
       </div>
     </>
@@ -80,6 +80,16 @@ function Head({ card }: { card: IncidentCard }) {
   );
 }
 
+function Trouble({ kind }: { kind: string }) {
+  return (
+    <section class="block" aria-label={words.value.watch.centre}>
+      <p>
+        <b>{sayCode('trouble', kind)}</b>
+      </p>
+    </section>
+  );
+}
+
 /** Where readings are why somebody is to go, they come first. */
 function Measured({ full }: { full: IncidentDetail }) {
   return (
@@ -96,8 +106,8 @@ function Rest({ full }: { full: IncidentDetail }) {
   return (
     <>
       {full.causes.length > 0 && <Measured full={full} />}
-      <Contacts contacts={full.contacts} />
-      <Access access={full.access} />
+      {!isCentre(full.card) && <Contacts contacts={full.contacts} />}
+      {!isCentre(full.card) && <Access access={full.access} />}
       {full.causes.length === 0 && <Measured full={full} />}
       {mayAct.value && <NoteForm incidentId={full.card.incident_id} />}
       <Timeline card={full.card} lines={full.timeline} notes={full.notes} />

@@ -37,6 +37,8 @@ export function Header() {
         ))}
       </ul>
       <Parked />
+      <Troubles />
+      <Canary />
       <span class="spacer" />
       <time class="clock">{clockTime(now.value)}</time>
       <Person />
@@ -55,6 +57,35 @@ function Parked() {
   return (
     <span class="tag tag-warn" title={words.value.link.parkedWhy}>
       <Icon name="unreadable" size={15} /> {fill(words.value.link.parked, { n })}
+    </span>
+  );
+}
+
+/** What is wrong with the centre itself, even while it cannot be kept as a call. */
+function Troubles() {
+  const codes = centre.value?.troubles ?? [];
+  return (
+    <>
+      {codes.map((code) => (
+        <span key={code} class="tag tag-bad" role="alert" title={sayCode('trouble', code)}>
+          <Icon name="alert" size={15} /> {sayCode('kind', code)}
+        </span>
+      ))}
+    </>
+  );
+}
+
+/** When the service last heard its own test press through the whole chain. */
+function Canary() {
+  const canary = centre.value?.canary;
+  if (!canary) return null;
+  const text = words.value.watch;
+  const { heard_at, stored_ms, shown_ms } = canary;
+  if (heard_at === null) return <span class="canary">{text.canaryNever}</span>;
+  const why = fill(text.canaryWhy, { stored_ms: stored_ms ?? undefined, shown_ms: shown_ms ?? undefined });
+  return (
+    <span class="canary" title={why}>
+      <Icon name="canary" size={15} /> {fill(text.canary, { time: clockTime(heard_at) })}
     </span>
   );
 }

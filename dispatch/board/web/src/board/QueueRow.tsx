@@ -13,6 +13,11 @@ import { mayAct } from './rights.ts';
 import { stageOf } from './stage.ts';
 import { chosenId, incidents } from './state.ts';
 
+/** Something is wrong with the centre itself, not with somebody at home. */
+export function isCentre(card: IncidentCard): boolean {
+  return card.subject_kind === 'centre';
+}
+
 const COMING = ['accepted', 'en_route', 'on_scene'];
 
 export function QueueRow({ id }: { id: string }) {
@@ -26,9 +31,9 @@ export function QueueRow({ id }: { id: string }) {
         <BandChip band={card.band} />
         <span class="row-who">
           <span class="row-title">
-            <KindMark kind={card.kind} /> <b class="row-people">{sayPeople(card.people)}</b>
+            <KindMark kind={card.kind} /> <b class="row-people">{isCentre(card) ? words.value.watch.centre : sayPeople(card.people)}</b>
           </span>
-          <span class="row-address">{card.address || words.value.board.noAddress}</span>
+          <span class="row-address">{isCentre(card) ? sayCode('trouble', card.kind) : card.address || words.value.board.noAddress}</span>
         </span>
         <span class="row-state">
           <StateMark group="state" code={stageOf(card)} />
@@ -71,7 +76,7 @@ export function RowTags({ card }: { card: IncidentCard }) {
     [card.cancelled_at !== null && card.closed_at === null, 'warn', text.cancelled],
     [card.nobody, 'bad', text.nobody],
     [card.is_exercise, 'quiet', text.exercise],
-    [!card.is_known_home, 'warn', text.unknownHome],
+    [!card.is_known_home && !isCentre(card), 'warn', text.unknownHome],
     [card.alarms > 1, 'quiet', fill(text.again, { n: card.alarms })],
   ];
   return (

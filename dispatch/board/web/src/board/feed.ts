@@ -7,7 +7,7 @@ import { Stream } from '../api/stream.ts';
 import type { BoardFrame, BoardSnapshot } from '../api/types.ts';
 import { signedOut } from '../session.ts';
 import { beat } from '../ticker.ts';
-import { dropOld, forgetPicture, seq, takeDelta, takeSnapshot } from './state.ts';
+import { dropOld, forgetPicture, seq, takeDelta, takeSnapshot, takeUnstored } from './state.ts';
 
 export const STALE_AFTER_MS = 15_000;
 
@@ -54,6 +54,8 @@ function take(frame: BoardFrame): void {
   if (frame.type === 'snapshot') {
     forgetPicture();
     takeSnapshot(frame.board);
+  } else if (frame.type === 'unstored') {
+    takeUnstored(frame);
   } else if (frame.type === 'delta') {
     if (frame.follows === seq.value) takeDelta(frame);
     else void catchUp();

@@ -5,6 +5,7 @@ import '../styles/tokens.css';
 import '../styles/parts.css';
 import '../styles/board.css';
 import '../styles/detail.css';
+import '../styles/watch.css';
 import { startTheme } from '../parts/switches.tsx';
 import { findOutWho } from '../session.ts';
 import { onTick, startTicker } from '../ticker.ts';

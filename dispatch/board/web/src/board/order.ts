@@ -2,7 +2,7 @@
 
 import { computed, effect, signal } from '@preact/signals';
 import type { IncidentCard } from '../api/types.ts';
-import { incidents } from './state.ts';
+import { centre, incidents } from './state.ts';
 
 export const HOLD_MS = 1_500;
 
@@ -20,8 +20,14 @@ function byDeadline(cards: IncidentCard[]): IncidentCard[] {
   return cards.sort((a, b) => at(a) - at(b) || a.band - b.band || a.number - b.number);
 }
 
+/** The service's own test press: it is answered and closed at once, and is nobody's call. */
+function isCanary(card: IncidentCard): boolean {
+  const home = centre.value?.canary?.home_id;
+  return card.is_exercise && card.closed_at !== null && home != null && card.subject_id === home;
+}
+
 export function group(cards: Iterable<IncidentCard>): Groups {
-  const all = [...cards];
+  const all = [...cards].filter((each) => !isCanary(each));
   const ids = (chosen: IncidentCard[]): string[] => chosen.map((each) => each.incident_id);
   const open = byDeadline(all.filter((each) => each.closed_at === null));
   const closed = all.filter((each) => each.closed_at !== null);

@@ -1,7 +1,7 @@
 // Everything the board knows, and what is chosen on it.
 
 import { computed, signal } from '@preact/signals';
-import type { BoardSnapshot, Centre, Delta, IncidentCard, WorkerCard } from '../api/types.ts';
+import type { BoardSnapshot, Centre, Delta, IncidentCard, Unstored, WorkerCard } from '../api/types.ts';
 import { timeZone } from '../words/times.ts';
 
 export const incidents = signal<ReadonlyMap<string, IncidentCard>>(new Map());
@@ -9,6 +9,8 @@ export const workers = signal<ReadonlyMap<string, WorkerCard>>(new Map());
 export const centre = signal<Centre | null>(null);
 /** The log entry the picture is of; null until there is one. */
 export const seq = signal<number | null>(null);
+/** Presses that cannot be stored just now, and whether the database is away; null while all is as it should be. */
+export const unstored = signal<Unstored | null>(null);
 export const chosenId = signal<string | null>(null);
 
 export const chosen = computed(() => (chosenId.value ? (incidents.value.get(chosenId.value) ?? null) : null));
@@ -54,6 +56,10 @@ export function takeDelta(delta: Delta): void {
   }
   if (delta.centre) centre.value = delta.centre;
   seq.value = delta.seq;
+}
+
+export function takeUnstored(frame: Unstored): void {
+  unstored.value = frame.lines.length || frame.away_since ? frame : null;
 }
 
 /** Show a newer state of one incident; an older one is not news. */

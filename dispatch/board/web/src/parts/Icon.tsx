@@ -46,6 +46,10 @@ const STROKES = {
   unreadable: 'M12 17v.5M9.500 9a2.500 2.500 0 1 1 3.400 2.400c-.6.3-.9.8-.9 1.600M4 3h16v18H4Z',
   worker_safety: 'M12 3l8 3v6c0 5-4 8-8 9-4-1-8-4-8-9V6ZM12 9v4M12 15.500v.5',
   possible_gap: 'M3 12h5M16 12h5M10 8l4 8',
+  auditor: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16M12 8v4l3 2M4 4l16 16',
+  canary: 'M4 13c3-6 8-8 12-6l4-1-2 4c0 6-5 9-10 8l-5 2M15 9v.01',
+  no_board: 'M3 5h18v11H3ZM8 20h8M7 8l10 5',
+  nobody_answers: 'M5 4h4l1 5-2 2c1 2 3 4 5 5l2-2 5 1v4c-8 2-17-7-15-15M15 4l5 5M20 4l-5 5',
 } as const;
 
 export type IconName = keyof typeof STROKES;

@@ -17,6 +17,10 @@ export const codesEn: Codes = {
     unreadable: 'Unreadable call',
     worker_safety: 'Worker’s safety',
     possible_gap: 'Possible gap',
+    auditor: 'Clocks not kept',
+    canary: 'Test press unanswered',
+    no_board: 'No board open',
+    nobody_answers: 'Nobody answers',
   },
   band: { '0': 'P1', '1': 'P2', '2': 'P3', '3': 'P3' },
   state: {
@@ -72,6 +76,7 @@ export const codesEn: Codes = {
     cancelled: 'Cancelled',
     nobody_home: 'Nobody at home',
     finished: 'Finished',
+    passed: 'Passed by itself',
   },
   decline: {
     too_far: 'Too far away',
@@ -201,6 +206,7 @@ export const codesEn: Codes = {
     ignored: '{by}: {event} had no effect, {reason}',
   },
   refusal: {
+    overtaken: 'it changed in the same moment; please look again',
     not_accepted: 'not accepted yet',
     already_accepted: 'already accepted',
     not_departed: 'not left yet',

@@ -1,6 +1,7 @@
 // Every word of the pages in English; `Words` makes a missing or a superfluous key an error of the compiler.
 
 import { codesEn } from './en-codes.ts';
+import { watchEn } from './en-watch.ts';
 import type { Words } from './zh.ts';
 
 export const en: Words = {
@@ -257,5 +258,6 @@ export const en: Words = {
     station: 'Station {name}',
   },
 
-  codes: codesEn,
+  watch: watchEn.text,
+  codes: { ...codesEn, ...watchEn.codes },
 };

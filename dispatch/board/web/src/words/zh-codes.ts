@@ -16,6 +16,10 @@ export const codesZh = {
     unreadable: '无法识别的呼叫',
     worker_safety: '人员安全',
     possible_gap: '可能漏接',
+    auditor: '时限未执行',
+    canary: '自检呼叫无回应',
+    no_board: '无人值守',
+    nobody_answers: '无人接听',
   },
   band: { '0': '紧急', '1': '较急', '2': '一般', '3': '服务' },
   state: {
@@ -71,6 +75,7 @@ export const codesZh = {
     cancelled: '本人取消',
     nobody_home: '家中无人',
     finished: '已完成',
+    passed: '已自行恢复',
   },
   decline: {
     too_far: '距离太远',
@@ -200,6 +205,7 @@ export const codesZh = {
     ignored: '{by}：{event}未生效，{reason}',
   },
   refusal: {
+    overtaken: '同一时刻情况已变，请再看一下',
     not_accepted: '还没有接单',
     already_accepted: '已经接单',
     not_departed: '还没有出发',

@@ -1,6 +1,7 @@
 // Every word of the pages in Chinese. `{name}` is filled in; `[…{name}…]` disappears when the name is missing.
 
 import { codesZh } from './zh-codes.ts';
+import { watchZh } from './zh-watch.ts';
 
 export const zh = {
   product: '一键呼叫指挥台',
@@ -256,7 +257,8 @@ export const zh = {
     station: '服务站 {name}',
   },
 
-  codes: codesZh,
+  watch: watchZh.text,
+  codes: { ...codesZh, ...watchZh.codes },
 };
 
 /** What a language table must hold: every key of the Chinese one. A missing key does not compile. */

@@ -1,0 +1,158 @@
+"""The watcher's loop, under the lease: looks each second, keeps what is wrong, and has it stand as incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from dispatch import logs
+from dispatch.clock import Clock
+from dispatch.errors import Unreachable
+from dispatch.model import Key
+from dispatch.store import audit
+from dispatch.store.database import Connection, Database
+from dispatch.watch.auditor import Auditor, Verdict
+from dispatch.watch.rooms import Rooms
+from dispatch.watch.troubles import Troubles
+
+LOOK_EVERY_S = 1.0
+THOROUGH_EVERY_S = 5.0
+LOOKED_WITHIN_S = 5.0
+"""An auditor that has not looked for so long, while the database answers, is no auditor."""
+RAISED_AFTER_LOOKS = 2
+"""An unhappy look may be one moment of a flood; two in a row are not."""
+HAPPY_FOR_S = 10.0
+"""What has passed for so long has passed: no incident comes and goes with each look."""
+log = logs.get("watch")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """After how many seconds nobody at a board, and nobody answering, is an incident; 0 never."""
+
+    no_board_after_s: float = 60.0
+    nobody_answers_after_s: float = 180.0
+
+
+class Watcher:
+    """`run` watches for one process, as long as it leads; `missing` and `troubles` say what is wrong as of now.
+
+    `canary_fails` gives the facts of a canary that is silent, None while it is well or there is none.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        troubles: Troubles,
+        rooms: Rooms,
+        limits: Limits,
+        canary_fails: Callable[[], dict[str, Any] | None] = lambda: None,
+    ) -> None:
+        self.verdict = Verdict()
+        self.is_away = False
+        """The database could not be asked at the last look."""
+        self._database, self._clock = database, clock
+        self._troubles, self._rooms, self._limits = troubles, rooms, limits
+        self._canary_fails = canary_fails
+        self._auditor = Auditor()
+        self._unhappy_looks = 0
+        self._wrong: dict[Key, dict[str, Any]] = {}
+        self._seen_wrong_s: dict[Key, float] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        now_s = self._clock.elapsed()
+        self._led_since_s = self._able_since_s = self._looked_s = self._boarded_s = now_s
+        self._thorough_s: float | None = None
+
+    # --- how it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """The kinds of what is wrong now, stored or not."""
+        return tuple(sorted(kind.value for kind in self._wrong))
+
+    def missing(self) -> dict[str, str]:
+        """For `/readyz`: code to reason of what keeps the auditor or the canary unhappy."""
+        missing = {"auditor": self.verdict.say()} if self.verdict.codes else {}
+        if not self.is_away and self._clock.elapsed() - self._looked_s > LOOKED_WITHIN_S:
+            missing["auditor"] = "not_looked"
+        facts = self._canary_fails()
+        if facts is not None:
+            missing["canary"] = ", ".join(f"{name} {value}" for name, value in facts.items())
+        return missing
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        self._begin()
+        while True:
+            try:
+                await self.look()
+                self.is_away = False
+            except Unreachable as error:
+                if not self.is_away:
+                    log.warning("watcher_waits", code=error.code, **error.params)
+                self.is_away = True
+            await self._clock.sleep(LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Look once, and open or close what follows from it. Raises Unreachable."""
+        self._keep(Key.CANARY, self._canary_fails())
+        async with self._database.connection() as connection:
+            await self._audit(connection)
+            standing = await self._troubles.stand(connection)
+        self._looked_s = self._clock.elapsed()
+        await self._troubles.settle(standing, self._wrong)
+
+    async def _audit(self, connection: Connection) -> None:
+        now, now_s = self._clock.now(), self._clock.elapsed()
+        if self.is_away:  # it has just returned: nobody could fire anything before
+            self._able_since_s = now_s
+        is_thorough = self._thorough_s is None or now_s - self._thorough_s >= THOROUGH_EVERY_S
+        verdict = await self._auditor.look(connection, now, now_s - self._able_since_s, is_thorough=is_thorough)
+        self._unhappy_looks = self._unhappy_looks + 1 if verdict.codes else 0
+        if verdict.codes and not self.verdict.codes:
+            log.error("auditor_unhappy", codes=verdict.codes, says=verdict.say())
+        self.verdict = verdict
+        self._keep(Key.AUDITOR, _facts_of(verdict) if self._unhappy_looks >= RAISED_AFTER_LOOKS else None)
+        if is_thorough:
+            self._thorough_s = now_s
+            await self._look_at_answers(connection, now, now_s - self._led_since_s)
+            await self._look_at_boards(connection, now_s)
+
+    async def _look_at_answers(self, connection: Connection, now: datetime, led_for_s: float) -> None:
+        """Grave calls wait, and for as long nobody has answered any call at all."""
+        after_s, calls = self._limits.nobody_answers_after_s, self._auditor.calls
+        if not after_s or calls.unanswered_since is None:
+            self._keep(Key.NOBODY_ANSWERS, None)
+            return
+        closed = await audit.answered_since(connection, now - timedelta(seconds=after_s))
+        answered = [at for at in (calls.answered_at, closed) if at is not None]
+        since = max([calls.unanswered_since, *answered])
+        waited_s = min((now - since).total_seconds(), led_for_s)
+        self._keep(Key.NOBODY_ANSWERS, {"waited_s": round(waited_s)} if waited_s > after_s else None)
+
+    async def _look_at_boards(self, connection: Connection, now_s: float) -> None:
+        after_s = self._limits.no_board_after_s
+        if not after_s or await self._rooms.count(connection):
+            self._boarded_s = now_s
+        empty_s = now_s - self._boarded_s
+        self._keep(Key.NO_BOARD, {"empty_s": round(empty_s)} if after_s and empty_s >= after_s else None)
+
+    def _keep(self, kind: Key, facts: dict[str, Any] | None) -> None:
+        """Something is wrong, with these facts (the first are kept), or is not; an auditor must stay happy a while."""
+        now_s = self._clock.elapsed()
+        if facts is not None:
+            self._wrong.setdefault(kind, facts)
+            self._seen_wrong_s[kind] = now_s
+        elif kind in self._wrong and (kind is not Key.AUDITOR or now_s - self._seen_wrong_s[kind] >= HAPPY_FOR_S):
+            del self._wrong[kind]
+
+
+def _facts_of(verdict: Verdict) -> dict[str, Any]:
+    return {"codes": list(verdict.codes), "unfired": verdict.unfired, "astray": verdict.astray}
