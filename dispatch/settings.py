@@ -276,7 +276,10 @@ def _check(settings: Settings, sources: dict[str, str]) -> None:
         of = getattr(settings, table)
         if of.key_file and not of.cert_file:
             raise _refuse(f"{table}.key_file", sources, f"a key needs its certificate: set {table}.cert_file too")
-    parts = urlsplit(settings.database_url)
+    try:
+        parts = urlsplit(settings.database_url)
+    except ValueError as error:  # a [ that opens no IPv6 address
+        raise _refuse("database_url", sources, str(error)) from None
     if not parts.netloc.rpartition("@")[2] and "host" not in dict(parse_qsl(parts.query)):
         raise _refuse("database_url", sources, "names no host")
 
