@@ -14,7 +14,7 @@ HOUR_S = 3_600.0
 
 @dataclass(frozen=True)
 class Point:
-    """A figure at an instant, in elapsed seconds. `life`: of which process; each begins anew, at a height of its own."""
+    """A figure at an instant, in elapsed seconds. `life`: of which process; each begins at a height of its own."""
 
     at_s: float
     value: float
