@@ -34,7 +34,7 @@ class Leading:
     def __init__(self, parts: Parts, sender: Sender, watching: Watching, term: int) -> None:
         self._parts = parts
         self._watching = watching
-        watching.unstored.forget()
+        watching.begin()
         self._sender = sender
         self._term = term
         self._heard_before: set[Lane] = set()

@@ -35,8 +35,13 @@ class Watching:
             Troubles(parts.engine, parts.clock, settings.centre_id),
             self.rooms,
             Limits(settings.watch.no_board_after_s, settings.watch.nobody_answers_after_s),
-            self.canary.fails if self.canary else lambda: None,
+            *((self.canary.fails, self.canary.sings) if self.canary else ()),
         )
+
+    def begin(self) -> None:
+        """This process leads from now on."""
+        self.watcher.begin()
+        self.unstored.forget()
 
     async def _home_of(self, incident_id: IncidentId) -> HomeId | None:
         async with self._database.connection() as connection:

@@ -22,6 +22,8 @@ LOOK_EVERY_S = 0.3
 SAID_AGAIN_EVERY_S = 2.0
 REST_PER_WORK = 20.0
 """With tens of thousands of presses waiting a look takes long; then it is taken more rarely."""
+BYTES_PER_S = 30e6
+"""To all boards together: with hundreds of lines and hundreds of boards a change waits for the next frame."""
 OVER_SAID_TIMES = 3
 """A page that is behind drops what is sent to it, so the end is said more than once."""
 _encode = msgspec.json.Encoder().encode
@@ -36,6 +38,7 @@ class Outage:
         self._unstored = unstored
         self._said: Unstored | None = None
         self._said_s = 0.0
+        self._pause_s = 0.0
         self._over_to_say = 0
 
     async def run(self) -> None:
@@ -59,8 +62,11 @@ class Outage:
         self._over_to_say = OVER_SAID_TIMES
 
     def _is_news(self, frame: Unstored) -> bool:
-        if self._said is None or self._clock.elapsed() - self._said_s >= SAID_AGAIN_EVERY_S:
+        said_for_s = self._clock.elapsed() - self._said_s
+        if self._said is None or said_for_s >= max(SAID_AGAIN_EVERY_S, self._pause_s):
             return True
+        if said_for_s < self._pause_s - LOOK_EVERY_S:
+            return False
         return frame != replace(self._said, server_now=frame.server_now)
 
     def _say_over(self, now: datetime) -> None:
@@ -73,8 +79,14 @@ class Outage:
         self._say(Unstored(now))
 
     def _say(self, frame: Unstored) -> None:
-        self._said, self._said_s = frame, self._clock.elapsed()
-        self._feed.say(lambda is_masked: Frame(_encode(masked(frame) if is_masked else frame)))
+        self._said, self._said_s, self._pause_s = frame, self._clock.elapsed(), 0.0
+
+        def made(is_masked: bool) -> Frame:
+            wire = Frame(_encode(masked(frame) if is_masked else frame))
+            self._pause_s = max(self._pause_s, len(wire.text) * len(self._feed) / BYTES_PER_S)
+            return wire
+
+        self._feed.say(made)
 
 
 def masked(frame: Unstored) -> Unstored:

@@ -43,7 +43,7 @@ class UnstoredCard(msgspec.Struct, frozen=True):
 
 
 class Unstored(msgspec.Struct, frozen=True, tag="unstored"):
-    """Presses that cannot be stored just now, the gravest first (100 at most), while there are any.
+    """Presses that cannot be stored just now, the gravest first (1,000 at most), while there are any.
 
     `away_since`: since when the database cannot be asked, so that the rest of the board stands still; None while it
     answers. `terminals` and `presses` count all; `used` of `window` unacknowledged messages: near the end more may

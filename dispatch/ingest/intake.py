@@ -22,7 +22,7 @@ from dispatch.crash import crash_at
 from dispatch.devices import kinds
 from dispatch.devices.kinds import Heard, Lane
 from dispatch.errors import Unreachable
-from dispatch.model import Unreadable
+from dispatch.model import Alarm, TerminalId, Unreadable
 
 Thing = TypeVar("Thing")
 
@@ -46,6 +46,9 @@ class Ledger(Protocol):
         """These are safe, or parked."""
 
 
+Press = tuple[TerminalId, str, bytes]
+"""Terminal, alarm id and digest."""
+
 SLICE = 250
 """Messages decoded in one go, about 2 ms: nothing else runs meanwhile."""
 
@@ -64,10 +67,11 @@ class Received(Struct, frozen=True, gc=False):
 
 
 class Decoded(Struct, frozen=True, gc=False):
-    """What one message said."""
+    """What one message said, and said again while it was not yet safe."""
 
     message: mqtt.Message | mqtt.Unreadable
     heard: Sequence[Heard]
+    again: list[mqtt.Message | mqtt.Unreadable] = []
 
 
 @dataclass(slots=True)
@@ -78,6 +82,8 @@ class IntakeCounts:
     unreadable: int = 0
     set_aside: int = 0
     """Readable, but refused by whoever was to keep it."""
+    repeats: int = 0
+    """Said again while the first of them was not yet safe; done with it."""
     dropped: int = 0
     """QoS 0 messages for which there was no room."""
 
@@ -87,6 +93,9 @@ class Intake:
 
     `batch_max` messages are handed on together, and `at_once` such batches may be under way at the same time; they are
     handed on in the order in which they came. `ledger` hears of each message when it is decoded and when it is safe.
+
+    A press that its terminal repeats while the first is not safe yet is that press: after ten minutes without a
+    database nine messages of ten are repeats, and new calls would stand behind them.
     """
 
     def __init__(
@@ -109,6 +118,7 @@ class Intake:
         self._arrived = asyncio.Event()
         self._decoded: deque[Decoded] = deque()
         self._ready = asyncio.Event()
+        self._unsafe: dict[Press, Decoded] = {}
         self._log = logs.get("ingest").bind(lane=lane.value)
         self.counts = IntakeCounts()
 
@@ -135,6 +145,7 @@ class Intake:
 
     async def run(self) -> None:
         """Work until cancelled. What is under way then is not acknowledged, and comes again."""
+        self._unsafe = {press: each for each in self._decoded if (press := _press(each)) is not None}
         async with asyncio.TaskGroup() as stages:
             stages.create_task(self._decode_all())
             stages.create_task(self._settle_all())
@@ -145,13 +156,26 @@ class Intake:
             await self._arrived.wait()
             count = min(SLICE, len(self._queue))
             decoded = [_decoded(self._queue.popleft()) for _ in range(count)]
-            self._decoded.extend(decoded)
+            self._decoded.extend([each for each in decoded if not self._is_repeat(each)])
             if self._ledger is not None:
                 self._ledger.heard(heard for each in decoded for heard in each.heard)
             if not self._queue:
                 self._arrived.clear()
-            self._ready.set()
+            if self._decoded:
+                self._ready.set()
             await self._clock.sleep(0)
+
+    def _is_repeat(self, decoded: Decoded) -> bool:
+        """Whether it says again what waits to be safe; it is then done with that."""
+        press = _press(decoded)
+        if press is None:
+            return False
+        first = self._unsafe.setdefault(press, decoded)
+        if first is decoded:
+            return False
+        first.again.append(decoded.message)
+        self.counts.repeats += 1
+        return True
 
     async def _settle_all(self) -> None:
         room = asyncio.Semaphore(self._at_once)
@@ -179,12 +203,16 @@ class Intake:
                 await self._settle(batch[middle:])
                 return
             await self._set_aside(batch[0], problem)
-        self.counts.done += len(batch)
+        for each in batch:
+            if (press := _press(each)) is not None:
+                self._unsafe.pop(press, None)
+        messages = [message for each in batch for message in (each.message, *each.again)]
+        self.counts.done += len(messages)
         self.counts.unreadable += [type(heard) for heard in all_heard].count(Unreadable)
-        self._acknowledge([each.message for each in batch])
+        self._acknowledge(messages)
         crash_at("after_puback", is_on_its_way=True)
         if self._ledger is not None:
-            self._ledger.settled(heard for each in batch for heard in each.heard)
+            self._ledger.settled(heard for each in batch for heard in [*each.heard] * (1 + len(each.again)))
 
     async def _patiently(self, do: Callable[[Sequence[Thing]], Awaitable[None]], what: Sequence[Thing]) -> None:
         """Do it, again and again while what is needed for it is away."""
@@ -208,6 +236,12 @@ class Intake:
             await self._patiently(self._park, [exhibit])
         except Exception:  # noqa: BLE001 - it was logged above; keeping its place for ever would help nobody
             self._log.exception("not_parked", topic=message.topic, size_bytes=len(payload))
+
+
+def _press(decoded: Decoded) -> Press | None:
+    """Which press it is; None if it is none. An exact repeat is the same."""
+    heard = decoded.heard[0] if len(decoded.heard) == 1 else None
+    return (heard.terminal_id, heard.alarm_id, heard.digest) if isinstance(heard, Alarm) else None
 
 
 def _decoded(received: Received) -> Decoded:

@@ -78,6 +78,7 @@ class Canary:
         self._alarm_id = ""
         self._heard = asyncio.Event()
         self._heard_s = 0.0
+        self._is_heard = False
         self._incident_id: IncidentId | None = None
         self.connection = Connection(
             address,
@@ -99,8 +100,13 @@ class Canary:
             return None
         return {"missed": self.missed, "stage": self._silent_at}
 
+    def sings(self) -> bool:
+        """Whether the last press was heard all the way, since `run` began."""
+        return self._is_heard
+
     async def run(self) -> None:
         """Press again and again until cancelled."""
+        self.missed, self._is_heard = 0, False
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.connection.run(), name="canary connection")
             tasks.create_task(self._press_on(), name="canary")
@@ -125,6 +131,7 @@ class Canary:
         shown_s = await self._wait_until_shown()
         if shown_s is None and self._sight.boards():
             return self._miss("shown")
+        self._is_heard = True
         self.missed, self.heard_at, self.took_stored_s = 0, self._clock.now(), stored_s
         self.took_shown_s = None if shown_s is None else max(0.0, shown_s - began_s)
         self._sight.timed("stored", stored_s)
@@ -140,6 +147,7 @@ class Canary:
 
     def _miss(self, stage: str) -> bool:
         self.missed += 1
+        self._is_heard = False
         self._silent_at = stage
         log.error("canary_missed", stage=stage, missed=self.missed)
         return False

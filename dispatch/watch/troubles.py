@@ -6,7 +6,7 @@ change of the leader leaves one behind.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Any, Protocol
 
 from dispatch.clock import Clock
@@ -47,8 +47,10 @@ class Troubles:
         found = await audit.open_troubles(connection, self._subject_of.values())
         return {kind: found[subject] for kind, subject in self._subject_of.items() if subject in found}
 
-    async def settle(self, standing: Mapping[Key, IncidentId], wrong: Mapping[Key, dict[str, Any]]) -> None:
-        """Open what is wrong and does not stand, with its facts; close what has passed. Raises Unreachable."""
+    async def settle(
+        self, standing: Mapping[Key, IncidentId], wrong: Mapping[Key, dict[str, Any]], passed: Collection[Key]
+    ) -> None:
+        """Open what is wrong and does not stand, with its facts; close what has `passed`. Raises Unreachable."""
         for kind in self._raised_s.keys() - wrong.keys():
             del self._raised_s[kind]
         for kind, facts in wrong.items():
@@ -57,7 +59,7 @@ class Troubles:
                 await self._engine.submit(RaiseByService(kind, subject, facts))
                 self._raised_s[kind] = self._clock.elapsed()
         for kind, incident_id in standing.items():
-            if kind not in wrong:
+            if kind in passed:
                 await self._engine.happen(incident_id, ev.Closed("service", PASSED))
 
     def _may_raise(self, kind: Key) -> bool:

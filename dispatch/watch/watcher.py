@@ -39,7 +39,8 @@ class Limits:
 class Watcher:
     """`run` watches for one process, as long as it leads; `missing` and `troubles` say what is wrong as of now.
 
-    `canary_fails` gives the facts of a canary that is silent, None while it is well or there is none.
+    `canary_fails` gives the facts of a canary that is silent, None while it is not or there is none; `canary_sings`
+    says that it was heard since it began. `begin` comes before each `run`.
     """
 
     def __init__(
@@ -50,20 +51,23 @@ class Watcher:
         rooms: Rooms,
         limits: Limits,
         canary_fails: Callable[[], dict[str, Any] | None] = lambda: None,
+        canary_sings: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._database, self._clock = database, clock
+        self._troubles, self._rooms, self._limits = troubles, rooms, limits
+        self._canary_fails, self._canary_sings = canary_fails, canary_sings
+        self.begin()
+
+    def begin(self) -> None:
+        """A term begins: nothing is known yet, and what stands as incidents stays until it is known to have passed."""
         self.verdict = Verdict()
         self.is_away = False
         """The database could not be asked at the last look."""
-        self._database, self._clock = database, clock
-        self._troubles, self._rooms, self._limits = troubles, rooms, limits
-        self._canary_fails = canary_fails
         self._auditor = Auditor()
         self._unhappy_looks = 0
         self._wrong: dict[Key, dict[str, Any]] = {}
         self._seen_wrong_s: dict[Key, float] = {}
-        self._begin()
-
-    def _begin(self) -> None:
+        self._passed: set[Key] = set()
         now_s = self._clock.elapsed()
         self._led_since_s = self._able_since_s = self._looked_s = self._boarded_s = now_s
         self._thorough_s: float | None = None
@@ -89,7 +93,6 @@ class Watcher:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        self._begin()
         while True:
             try:
                 await self.look()
@@ -102,12 +105,12 @@ class Watcher:
 
     async def look(self) -> None:
         """Look once, and open or close what follows from it. Raises Unreachable."""
-        self._keep(Key.CANARY, self._canary_fails())
+        self._keep(Key.CANARY, self._canary_fails(), is_well=self._canary_sings())
         async with self._database.connection() as connection:
             await self._audit(connection)
             standing = await self._troubles.stand(connection)
         self._looked_s = self._clock.elapsed()
-        await self._troubles.settle(standing, self._wrong)
+        await self._troubles.settle(standing, self._wrong, self._passed)
 
     async def _audit(self, connection: Connection) -> None:
         now, now_s = self._clock.now(), self._clock.elapsed()
@@ -119,7 +122,8 @@ class Watcher:
         if verdict.codes and not self.verdict.codes:
             log.error("auditor_unhappy", codes=verdict.codes, says=verdict.say())
         self.verdict = verdict
-        self._keep(Key.AUDITOR, _facts_of(verdict) if self._unhappy_looks >= RAISED_AFTER_LOOKS else None)
+        facts = _facts_of(verdict) if self._unhappy_looks >= RAISED_AFTER_LOOKS else None
+        self._keep(Key.AUDITOR, facts, is_well=not verdict.codes and now_s - self._able_since_s >= HAPPY_FOR_S)
         if is_thorough:
             self._thorough_s = now_s
             await self._look_at_answers(connection, now, now_s - self._led_since_s)
@@ -129,29 +133,38 @@ class Watcher:
         """Grave calls wait, and for as long nobody has answered any call at all."""
         after_s, calls = self._limits.nobody_answers_after_s, self._auditor.calls
         if not after_s or calls.unanswered_since is None:
-            self._keep(Key.NOBODY_ANSWERS, None)
+            self._keep(Key.NOBODY_ANSWERS, None, is_well=True)
             return
         closed = await audit.answered_since(connection, now - timedelta(seconds=after_s))
         answered = [at for at in (calls.answered_at, closed) if at is not None]
         since = max([calls.unanswered_since, *answered])
-        waited_s = min((now - since).total_seconds(), led_for_s)
-        self._keep(Key.NOBODY_ANSWERS, {"waited_s": round(waited_s)} if waited_s > after_s else None)
+        waited_s = (now - since).total_seconds()
+        facts = {"waited_s": round(waited_s)} if min(waited_s, led_for_s) > after_s else None
+        self._keep(Key.NOBODY_ANSWERS, facts, is_well=waited_s <= after_s)
 
     async def _look_at_boards(self, connection: Connection, now_s: float) -> None:
         after_s = self._limits.no_board_after_s
-        if not after_s or await self._rooms.count(connection):
+        is_well = not after_s or await self._rooms.count(connection) > 0
+        if is_well:
             self._boarded_s = now_s
         empty_s = now_s - self._boarded_s
-        self._keep(Key.NO_BOARD, {"empty_s": round(empty_s)} if after_s and empty_s >= after_s else None)
+        facts = {"empty_s": round(empty_s)} if not is_well and empty_s >= after_s else None
+        self._keep(Key.NO_BOARD, facts, is_well=is_well)
 
-    def _keep(self, kind: Key, facts: dict[str, Any] | None) -> None:
-        """Something is wrong, with these facts (the first are kept), or is not; an auditor must stay happy a while."""
+    def _keep(self, kind: Key, facts: dict[str, Any] | None, *, is_well: bool) -> None:
+        """Something is wrong, with these facts (the first are kept), or well, or not known yet to be either.
+
+        An auditor must stay happy for a while.
+        """
         now_s = self._clock.elapsed()
+        self._passed.discard(kind)
         if facts is not None:
             self._wrong.setdefault(kind, facts)
             self._seen_wrong_s[kind] = now_s
         elif kind in self._wrong and (kind is not Key.AUDITOR or now_s - self._seen_wrong_s[kind] >= HAPPY_FOR_S):
             del self._wrong[kind]
+        if is_well and kind not in self._wrong:
+            self._passed.add(kind)
 
 
 def _facts_of(verdict: Verdict) -> dict[str, Any]:

@@ -255,3 +255,38 @@ def test_the_same_unreadable_bytes_are_a_repeat_for_a_while_and_then_a_new_call(
 
 def test_nobody_calls_where_nobody_is_named() -> None:
     assert as_alarm(Unreadable(None, "", b"", "packet_unreadable", "", SystemClock().now())) is None
+
+
+def pressed(token: int, alarm_id: str = "a1") -> Message:
+    return Message("onekey/1/xm/t1/alarm", b'{"id": "%s", "key": "sos"}' % alarm_id.encode(), 1, False, token)
+
+
+async def test_a_press_said_again_while_it_is_not_safe_is_that_press() -> None:
+    desk = Desk()
+    desk.may_go_on.clear()
+    async with desk.running():
+        desk.intake.receive([pressed(1), pressed(2)])
+        await desk.changed.wait()
+        desk.intake.receive([pressed(3), pressed(4, "a2"), pressed(5)])
+        desk.may_go_on.set()
+        await desk.until_acknowledged(5)
+        assert desk.batches == [1, 1]
+        assert desk.acknowledged == [1, 2, 3, 5, 4]
+        assert (desk.intake.counts.done, desk.intake.counts.repeats) == (5, 3)
+        desk.intake.receive([pressed(6)])  # its terminal has not heard the receipt: somebody must say it again
+        await desk.until_acknowledged(6)
+        assert desk.batches == [1, 1, 1]
+
+
+async def test_a_press_that_was_under_way_when_the_lane_broke_is_taken_up_when_it_comes_again() -> None:
+    desk = Desk()
+    desk.may_go_on.clear()
+    async with desk.running():
+        desk.intake.receive([pressed(1)])
+        await desk.changed.wait()
+    desk.may_go_on.set()
+    async with desk.running():
+        desk.intake.receive([pressed(2)])
+        await desk.until_acknowledged(1)
+    assert desk.acknowledged == [2]
+    assert desk.batches == [1, 1]

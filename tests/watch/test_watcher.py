@@ -141,7 +141,7 @@ async def test_an_assignments_clock_is_the_calls_as_well(post: Post) -> None:
 async def test_what_ran_out_while_nobody_could_fire_it_is_not_late_at_once(post: Post) -> None:
     await post.press()
     await post.clock.advance(3600)  # we were dead, or the database was away
-    post.watcher._begin()
+    post.watcher.begin()
     await post.watcher.look()
     assert not post.watcher.verdict.codes
     await post.look(2)
@@ -252,6 +252,22 @@ async def test_a_restart_finds_what_stands_and_closes_what_has_passed(post: Post
     again = Watcher(post.database, post.clock, Troubles(post.engine, post.clock, "c1"), rooms, Limits())
     await again.look()
     assert await post.fetch(STANDING) == []
+
+
+async def test_a_new_leader_closes_nothing_that_may_go_on(post: Post) -> None:
+    post.boards, post.canary = 0, {"missed": 2}
+    await post.press()
+    await post.look(190)
+    assert await post.fetch(STANDING) == ["auditor", "canary", "no_board", "nobody_answers"]
+    rooms = Rooms(post.database, post.clock, "two", lambda: post.boards)
+    sings, limits = [False], Limits(no_board_after_s=60, nobody_answers_after_s=180)
+    troubles = Troubles(post.engine, post.clock, "c1")
+    post.watcher = Watcher(post.database, post.clock, troubles, rooms, limits, canary_sings=lambda: sings[0])
+    await post.look(9)
+    assert await post.fetch(STANDING) == ["auditor", "canary", "no_board", "nobody_answers"]
+    post.boards, sings[0] = 1, True
+    await post.look(6)
+    assert await post.fetch(STANDING) == ["auditor", "nobody_answers"]
 
 
 @pytest.mark.parametrize("name", ["unfired", "open_troubles", "answered_since"])
