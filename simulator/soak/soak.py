@@ -226,6 +226,8 @@ async def _add_operator(on: Ground) -> None:
 async def _signed_in(client: LiveClient) -> None:
     try:
         await client.sign_in("soak", PASSWORD)
+    except Unreachable:
+        return  # the next second it is tried again
     except DispatchError as error:
         say(f"the operator cannot sign in: {error.say()}")
 
