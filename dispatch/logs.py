@@ -6,6 +6,7 @@ Ids and facts only; never a name, an address, a number or a reading.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -31,7 +32,10 @@ def _without_values(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _as_json(event: dict[str, Any], **_: object) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:  # half of a surrogate pair, or a number of too many digits: said by somebody outside
+        return json.dumps(event, default=str)
 
 
 def set_up(level: str = "info", *, coloured: bool | None = None) -> None:

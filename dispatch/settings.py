@@ -12,7 +12,6 @@ import difflib
 import os
 import platform
 import re
-import tomllib
 import zoneinfo
 from importlib import resources
 from pathlib import Path
@@ -23,7 +22,7 @@ import msgspec
 
 from dispatch.errors import BadSettings
 from dispatch.incident.policy import Policies, read_policies
-from dispatch.toml_lines import line_of
+from dispatch.toml_lines import line_of, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -182,8 +181,8 @@ def _read(file: Path, code: str = "bad_settings") -> str:
 
 def _parse(text: str, file: Path | None) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return read_toml(text)
+    except ValueError as error:
         raise BadSettings("bad_settings", file=str(file), reason=str(error)) from None
 
 
@@ -277,7 +276,10 @@ def _check(settings: Settings, sources: dict[str, str]) -> None:
         of = getattr(settings, table)
         if of.key_file and not of.cert_file:
             raise _refuse(f"{table}.key_file", sources, f"a key needs its certificate: set {table}.cert_file too")
-    parts = urlsplit(settings.database_url)
+    try:
+        parts = urlsplit(settings.database_url)
+    except ValueError as error:  # a [ that opens no IPv6 address
+        raise _refuse("database_url", sources, str(error)) from None
     if not parts.netloc.rpartition("@")[2] and "host" not in dict(parse_qsl(parts.query)):
         raise _refuse("database_url", sources, "names no host")
 

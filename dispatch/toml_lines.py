@@ -1,8 +1,18 @@
-"""Where in a TOML text a key is set, so that a refusal can name the line. The parser itself does not keep it."""
+"""TOML texts that people write: read, with the line on which a key is set, which the parser itself does not keep."""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from typing import Any
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """What the text says. Raises ValueError with the reason, whatever is wrong with it."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def line_of(text: str, key: str) -> int | None:

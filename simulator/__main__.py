@@ -118,14 +118,10 @@ def prove(
     start_seed: Annotated[int | None, typer.Option(help="The first of the new seeds; drawn if not given.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Play so many and no more.", min=1)] = None,
     players: Annotated[int | None, typer.Option(help="Processes that play; as many as cores if not given.")] = None,
-    part: Annotated[list[str] | None, typer.Option(help="simulation (if none is named), or faults.")] = None,
 ) -> None:
     """Show that nothing is lost, doubled or forgotten, whatever breaks; the last line is one JSON object."""
     logs.set_up("critical")
-    parts = tuple(part or ("simulation",))
-    if unknown := set(parts) - prove_module.PARTS.keys():
-        raise typer.BadParameter(f"no such part: {', '.join(sorted(unknown))}")
-    wanted = prove_module.Wanted(minutes, seed, start_seed, seeds, players, parts)
+    wanted = prove_module.Wanted(minutes, seed, start_seed, seeds, players)
     raise typer.Exit(prove_module.prove(wanted))
 
 

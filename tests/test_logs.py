@@ -59,3 +59,16 @@ def _without_times(text: str) -> list[object]:
     """The lines without their instants; one in JSON as what it says."""
     lines = [re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", line) for line in text.splitlines()]
     return [json.loads(line) if line.startswith("{") else line for line in lines]
+
+
+@pytest.mark.parametrize("said", ["half \ud800 a pair", 10**30])
+def test_what_somebody_outside_said_never_makes_a_line_of_the_log_fail(
+    monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
+    logs.set_up("info", coloured=False)
+    logs.get("test").info("refused", said=said)
+    monkeypatch.undo()
+    logs.set_up("warning", coloured=False)
+    assert json.loads(told.getvalue())["said"] == said

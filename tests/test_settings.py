@@ -119,6 +119,7 @@ def test_a_misspelt_variable_is_refused_with_the_likely_name() -> None:
         ("DISPATCH_CENTRE_ID", "Xiamen/1", "centre_id"),
         ("DISPATCH_DATABASE_URL", "mysql://db/x", "database_url"),
         ("DISPATCH_DATABASE_URL", "postgresql:///x", "database_url"),
+        ("DISPATCH_DATABASE_URL", "postgresql://[db/x", "database_url"),
         ("DISPATCH_MQTT_KEY_FILE", "key.pem", "mqtt.key_file"),
         ("DISPATCH_LOG_LEVEL", "loud", "log_level"),
         ("DISPATCH_RETENTION_DAYS_VITALS", "0", "retention_days.vitals"),

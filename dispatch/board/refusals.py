@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -53,8 +54,14 @@ def status_of(error: DispatchError) -> int:
 
 def refusal(status: int, code: str, facts: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
     """The answer to a request that is refused."""
-    body = msgspec.json.encode(Refusal(code, facts), enc_hook=str)
+    sayable = {name: _sayable(value) for name, value in facts.items()}
+    body = msgspec.json.encode(Refusal(code, sayable), enc_hook=str)
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+def _sayable(value: Any) -> Any:
+    """A fact that JSON can hold: a header's bytes may be no UTF-8, which makes halves of surrogate pairs of them."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _explained(error: DispatchError) -> web.Response:
@@ -78,6 +85,8 @@ async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refusal(error.status, CODES.get(error.status, "bad_request"), {}, allow)
     except DispatchError as error:
         return _explained(error)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # of a file that is asked for
+            return refusal(404, CODES[404], {})
         log.exception("request_failed", method=request.method, path=request.match_info.route.resource)
         return refusal(500, "internal", {})

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 
 from dispatch import logs
 from dispatch.clock import Clock
-from dispatch.engine.items import FireDue, Happen, Item, Outcome, RaiseAlarm
+from dispatch.engine.items import FireDue, Happen, Item, Outcome, RaiseAlarm, RaiseByService
 from dispatch.errors import SteppedDown, Unreachable
-from dispatch.incident.events import WorkersChosen
+from dispatch.incident.events import Closed, WorkersChosen
 from dispatch.model import Alarm, Key, Origin
 from dispatch.store.database import away
 
@@ -174,8 +174,13 @@ class Committer:
 
 
 def needs_lease(item: Item) -> bool:
-    """Only the dispatcher chooses workers and fires clocks; alarms and people's answers go in through any process."""
-    return isinstance(item, FireDue) or (isinstance(item, Happen) and isinstance(item.event, WorkersChosen))
+    """Only the dispatcher chooses workers, fires clocks, and opens or closes on the service's own behalf; alarms and
+    people's answers go in through any process.
+    """
+    if isinstance(item, Happen):
+        by_service = isinstance(item.event, Closed) and item.event.by == "service"
+        return by_service or isinstance(item.event, WorkersChosen)
+    return isinstance(item, FireDue | RaiseByService)
 
 
 def _unanswered(batch: list[Waiting]) -> list[Waiting]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -17,7 +16,7 @@ import msgspec
 
 from dispatch.errors import BadSettings
 from dispatch.model import Band, Key
-from dispatch.toml_lines import line_of
+from dispatch.toml_lines import line_of, read_toml
 
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10)]
@@ -121,8 +120,8 @@ def read_policies(text: str, source: str) -> Policies:
     Raises BadSettings (`bad_policy`) naming file, key, line where known, and reason.
     """
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = read_toml(text)
+    except ValueError as error:
         raise BadSettings("bad_policy", file=source, key="(the file)", reason=str(error)) from None
     reader = _Reader(text, source)
     reader.expect_keys(raw, {"defaults", "kinds", "ladders"}, "")
@@ -180,7 +179,7 @@ class _Reader:
     def policy(self, kind: Key, settings: dict[str, Any], ladders: dict[str, tuple[Step, ...]]) -> Policy:
         key = f"kinds.{kind.value}"
         name = settings.get("ladder")
-        if name not in ladders:
+        if not isinstance(name, str) or name not in ladders:
             raise self.bad(f"{key}.ladder", f"no ladder is called {name!r}; there are {', '.join(sorted(ladders))}")
         complete = {**settings, "kind": kind.value, "ladder": ladders[name]}
         try:

@@ -41,7 +41,9 @@ SKIP_AT_LEAST_S = 2.5
 BEFORE_DUE_S = 0.7
 EMPTY = """
     TRUNCATE incident, assignment, ranking, alarm, parked, fault, incident_log, note, outbox, lease, health_setting,
-        home_day, clocks_set_back, policy, station, home, elder, resident, contact, terminal, terminal_home, worker RESTART IDENTITY CASCADE"""
+        home_day, clocks_set_back, policy, station, home, elder, resident, contact, terminal, terminal_home, worker
+    RESTART IDENTITY CASCADE"""
+"""A seed begins with nothing that another has left."""
 ON_DUTY = "UPDATE worker SET is_on_duty = true"
 
 

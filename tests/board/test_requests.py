@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -143,3 +144,18 @@ async def test_every_route_is_described(room: Room) -> None:
         assert ("security" in operation) == (route.roles is not None)
     names = [operation["operationId"] for path in described["paths"].values() for operation in path.values()]
     assert len(names) == len(set(names))
+
+
+async def test_a_header_that_is_no_text_is_refused_and_not_a_fault_of_ours(room: Room) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", room.runner.addresses[0][1])
+    lines = [b"GET /api/v1/board HTTP/1.1", b"Host: x", b"Origin: \xb7\x83", b"Connection: close", b"", b""]
+    writer.write(b"\r\n".join(lines))
+    answered = await reader.read()
+    writer.close()
+    assert answered.startswith(b"HTTP/1.1 403 ")
+    assert b'"other_origin"' in answered
+
+
+async def test_a_file_whose_name_no_disk_could_hold_is_not_there(room: Room) -> None:
+    async with aiohttp.ClientSession() as http, http.get(f"{room.url}/static/{'a' * 5000}") as answer:
+        assert answer.status == 404

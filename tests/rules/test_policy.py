@@ -47,6 +47,7 @@ def test_a_human_press_is_never_below_urgent_unless_it_says_so() -> None:
         ('"contacts", "station"], wait_s = 60', '"cousin"], wait_s = 60', "ladders.life", "cousin"),
         ("[kinds.family]", "[kinds.familly]", "kinds.familly", "unknown"),
         ('ladder = "fire"', 'ladder = "water"', "kinds.fire.ladder", "water"),
+        ('ladder = "fire"', "ladder = []", "kinds.fire.ladder", "[]"),
         ("depart_within_s = 600", 'depart_within_s = "soon"', "kinds.service.depart_within_s", "int"),
         ("depart_within_s = 600", "depart_within_s = 0", "kinds.service.depart_within_s", ">= 1"),
         ("depart_within_s = 600", "depart_in_s = 600", "kinds.service.depart_in_s", "depart_in_s"),
@@ -84,3 +85,7 @@ def test_the_hash_is_of_the_content_only() -> None:
     assert one[Key.SOS].hash == two[Key.SOS].hash
     assert one[Key.SOS].hash != changed[Key.SOS].hash
     assert one[Key.FALL].hash == changed[Key.FALL].hash
+
+
+def test_a_file_nested_without_end_is_refused_like_any_other() -> None:
+    assert refusal("x = " + "[" * 5_000)["reason"] == "nested too deeply"
