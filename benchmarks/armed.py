@@ -35,7 +35,8 @@ CHANGED = {
 SET_DUE = """UPDATE incident SET due_at = new.due_at, step_due_at = new.due_at
     FROM unnest($1::text[], $2::timestamptz[]) AS new (subject_id, due_at)
     WHERE incident.subject_id = new.subject_id AND closed_at IS NULL"""
-PUT_OFF = "UPDATE incident SET due_at = $1, step_due_at = $1 WHERE due_at < $1"
+PUT_OFF = """UPDATE incident SET due_at = $1, step_due_at = $1, verify_by = CASE WHEN verify_by IS NOT NULL THEN $1 END
+    WHERE due_at < $1"""
 TAKEN = """SELECT seq, subject_id FROM incident_log AS log JOIN incident USING (incident_id)
     WHERE seq > $1 AND code = $2 ORDER BY seq"""
 NEWEST = "SELECT coalesce(max(seq), 0) FROM incident_log"

@@ -88,15 +88,16 @@ class BoardLoad:
             pass  # who has not shows in the answer
         return {"behind": sum(viewer.seq < seq for viewer in self._viewers)}
 
-    async def tell(self, entries: list[int], from_seqs: list[int], began_s: float) -> dict[str, Any]:
-        """What was seen since `forget`: how many of these entries, by whom, and for how long.
+    async def tell(self, entries: list[tuple[int, str]], from_seqs: list[int], began_s: float) -> dict[str, Any]:
+        """What was seen since `forget`: how many of these entries (each with its call), by whom, and for how long.
 
-        An entry that came in a whole picture instead of a change is not counted as delivered.
+        A frame carries a call once, however many entries changed it, so it counts once. An entry that came in a whole
+        picture instead of a change is not counted as delivered.
         """
-        delivered, ends = [], []
+        carried, ends = _Carried(entries), []
+        delivered = []
         for viewer, from_seq in zip(self._viewers, from_seqs, strict=True):
-            count = _between(entries, from_seq, viewer.seq)
-            delivered.append(count - sum(_between(entries, *jump) for jump in viewer.jumps))
+            delivered.append(carried.by(viewer, from_seq))
             ends += [viewer.seen[-1][1]] if viewer.seen else []
         return {
             "delivered": sum(delivered),
@@ -109,11 +110,14 @@ class BoardLoad:
             "lost": sum(viewer.lost for viewer in self._viewers),
         }
 
-    async def late(self, entries: list[tuple[int, float]]) -> dict[str, Any]:
-        """Milliseconds from each entry's instant until each viewer had it, as percentiles over all of both."""
+    async def late(self, entries: list[tuple[int, float]], but: int = 0) -> dict[str, Any]:
+        """Milliseconds from each entry's instant until each viewer had it, as percentiles over all of both.
+
+        The first `but` viewers do not count.
+        """
         seqs, since_s = (np.array(column) for column in zip(*entries, strict=True))
         late_ms = []
-        for viewer in self._viewers:
+        for viewer in self._viewers[but:]:
             seen, at_s = (np.array(column) for column in zip(*viewer.seen, strict=True))
             first = np.searchsorted(seen, seqs)
             within = first < len(seen)
@@ -140,9 +144,29 @@ class BoardLoad:
         return self._clock.now().timestamp()
 
 
-def _between(entries: list[int], after: int, up_to: int) -> int:
-    """How many entries lie behind one and up to another; `entries` rises."""
-    return bisect.bisect_right(entries, up_to) - bisect.bisect_right(entries, after)
+class _Carried:
+    """How many changes frames carried. `entries` rise; most frames go to everybody, so each is looked at once."""
+
+    def __init__(self, entries: list[tuple[int, str]]) -> None:
+        self._seqs = [seq for seq, _ in entries]
+        self._calls = [call for _, call in entries]
+        self._in_frame: dict[tuple[int, int], int] = {}
+
+    def by(self, viewer: BoardViewer, from_seq: int) -> int:
+        """Those that came to one viewer since it had seen `from_seq`, without what whole pictures brought."""
+        pictures, count, before = set(viewer.jumps), 0, from_seq
+        for seq, _ in viewer.seen:
+            if (before, seq) not in pictures:
+                count += self._between(before, seq)
+            before = seq
+        return count
+
+    def _between(self, after: int, up_to: int) -> int:
+        frame = after, up_to
+        if frame not in self._in_frame:
+            start, end = bisect.bisect_right(self._seqs, after), bisect.bisect_right(self._seqs, up_to)
+            self._in_frame[frame] = len(set(self._calls[start:end]))
+        return self._in_frame[frame]
 
 
 async def _main() -> None:

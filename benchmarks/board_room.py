@@ -30,8 +30,8 @@ PATH = "/api/v1/stream"
 
 OPEN = "SELECT count(*) FROM incident WHERE origin = 'terminal' AND closed_at IS NULL"
 CALLS = "SELECT incident_id FROM incident WHERE origin = 'terminal' AND closed_at IS NULL ORDER BY incident_id"
-ENTRIES = "SELECT seq, extract(epoch FROM at)::float8 AS at_s FROM incident_log WHERE seq > $1 ORDER BY seq"
-OURS = "SELECT seq FROM incident_log WHERE seq > $1 AND by = 'bench' ORDER BY seq"
+ENTRIES = """SELECT seq, incident_id::text AS call, extract(epoch FROM at)::float8 AS at_s FROM incident_log
+    WHERE seq > $1 ORDER BY seq"""
 LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM incident_log"
 ACCOUNT = "INSERT INTO account (name, role, password_hash, created_at) VALUES ('bench', 'operator', '-', $1)"
 SESSION = "INSERT INTO session (token_hash, account, created_at, expires_at) VALUES ($1, 'bench', $2, $3)"

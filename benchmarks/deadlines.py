@@ -99,8 +99,9 @@ async def _all_ways(
                 rounds.add(**await _peers(plan, peer, jobs))
                 await on.checkpoint()
                 _say(rounds)
-            rate, late_ms = await bench.run_out(plan.due, ALL_WITHIN_S)
-            rounds.add(within_5_s_steps_per_s=rate, **p50_p99("late_within_5_s", late_ms))
+            for _ in range(plan.rounds):
+                rate, late_ms = await bench.run_out(plan.due, ALL_WITHIN_S)
+                rounds.add(within_5_s_steps_per_s=rate, **p50_p99("late_within_5_s", late_ms))
             for _ in range(plan.rounds):
                 _, late_ms = await bench.run_out(plan.due // 2, plan.due / 2 / LATE_AT_PER_S)
                 rounds.add(**p50_p99("late_at_1000_per_s", late_ms), late_at_1000_per_s_max_ms=max(late_ms))
@@ -138,6 +139,7 @@ class _Bench:
         seen = await self._watch(dict(zip(homes, due_at, strict=True)))
         last_at = max(at for at, _ in seen)
         await self._watcher.put_off(clock.now())
+        seen += [(last_at, home) for home in await self._watcher.taken()]  # whatever was taken a second time
         times = Counter(home for _, home in seen)
         self.wrong += sum(times[home] != 1 for home in homes)
         self._steps += len(seen)

@@ -21,6 +21,7 @@ from benchmarks.figures import circumstances
 from benchmarks.lent import lending
 from benchmarks.stand import CHECKOUT, LOGS
 from dispatch.clock import limit
+from dispatch.errors import DispatchError
 from simulator.servers import PostgresServer
 
 if TYPE_CHECKING:
@@ -186,7 +187,10 @@ def _tell(outcome: Outcome, folder: Path) -> None:
     if lines := lines_of(outcome.said):
         print(table(lines))
     print(json.dumps(outcome.said, ensure_ascii=False), flush=True)
-    charts.keep(outcome.said, folder)
+    try:
+        charts.keep(outcome.said, folder)
+    except (ImportError, OSError, DispatchError) as problem:  # no picture is worth the benches that are still to come
+        print(f"{outcome.name:<9} has no chart: {problem}", file=sys.stderr)
 
 
 def _result(outcomes: list[Outcome], took_s: float, *, is_quick: bool) -> dict[str, Any]:

@@ -80,10 +80,11 @@ class SystemClock:
     """Wall time at start plus boot time since, bent by at most 1 % towards the wall.
 
     A wall clock that is set forward or back by hand therefore never fires a deadline early and never freezes one.
+    `wall` tells seconds since 1970; the machine's clock does if it is not given.
     """
 
-    def __init__(self) -> None:
-        self._wall = _wall()
+    def __init__(self, wall: Callable[[], float] | None = None) -> None:
+        self._wall = wall or _wall()
         self._wall_at_start = self._wall()
         self._boot_at_start = self._boot()
         self._bent_s = 0.0
@@ -93,8 +94,8 @@ class SystemClock:
         # into the kernel each time.
         self._draw = random.Random(secrets.randbits(256))  # noqa: S311 - ids open no door
 
-    @staticmethod
-    def _boot() -> float:
+    def _boot(self) -> float:
+        """Seconds since the machine started, time asleep included."""
         source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS has no BOOTTIME
         return time.clock_gettime(source)
 

@@ -1,4 +1,4 @@
-"""The simulator's command line: `simulator demo | live | fast | press`."""
+"""The simulator's command line: `simulator demo | live | fast | press | prove`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dispatch.clock import SystemClock
 from dispatch.errors import DispatchError
 from simulator import by_hand, fast_run, live_run
 from simulator import demo as demo_module
+from simulator import prove as prove_module
 from simulator.happenings import Weather
 from simulator.people import BRISK, REAL, UNHURRIED
 from simulator.reach import Reach
@@ -107,6 +108,21 @@ def press(
         return await by_hand.press(reach, terminal, key, SystemClock(), wait_s=wait, is_test=test, language=language)
 
     raise typer.Exit(0 if _run(pressing()) else 1)
+
+
+@app.command()
+def prove(
+    *,
+    minutes: Annotated[float, typer.Option(help="For how long new seeds are played.", min=0.1)] = 5.0,
+    seed: Annotated[int | None, typer.Option(help="Play this one again, and tell what happens.")] = None,
+    start_seed: Annotated[int | None, typer.Option(help="The first of the new seeds; drawn if not given.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Play so many and no more.", min=1)] = None,
+    players: Annotated[int | None, typer.Option(help="Processes that play; as many as cores if not given.")] = None,
+) -> None:
+    """Show that nothing is lost, doubled or forgotten, whatever breaks; the last line is one JSON object."""
+    logs.set_up("critical")
+    wanted = prove_module.Wanted(minutes, seed, start_seed, seeds, players)
+    raise typer.Exit(prove_module.prove(wanted))
 
 
 def _run(play: Coroutine[None, None, Answer]) -> Answer:

@@ -311,7 +311,7 @@ class FastTown:
         if self._stages.get(worker_id) != stage:
             return
         incident, _ = self._held[worker_id]
-        event = _worker_event(act, offer_id, worker_id, AssignmentId(self._clock.new_id()))
+        event = worker_event(act, offer_id, worker_id, AssignmentId(self._clock.new_id()))
         await self._centre.submit(Happen(incident.id, event))
         self._worker_looks(worker_id)
 
@@ -327,10 +327,10 @@ class FastTown:
 
     async def _operator_acts(self, incident: Incident, thought: object, act: Act) -> None:
         if self._thoughts.get(incident.id) == thought:
-            await self._centre.submit(Happen(incident.id, _operator_event(act)))
+            await self._centre.submit(Happen(incident.id, operator_event(act)))
 
 
-def _worker_event(act: Act, offer_id: AssignmentId, worker_id: WorkerId, new_offer_id: AssignmentId) -> ev.Event:
+def worker_event(act: Act, offer_id: AssignmentId, worker_id: WorkerId, new_offer_id: AssignmentId) -> ev.Event:
     """What a tap on the worker's page means to the rules."""
     taps: dict[str, Callable[[], ev.Event]] = {
         "accept": lambda: ev.OfferAccepted(offer_id, worker_id, new_offer_id),
@@ -344,7 +344,8 @@ def _worker_event(act: Act, offer_id: AssignmentId, worker_id: WorkerId, new_off
     return taps[act.verb]()
 
 
-def _operator_event(act: Act) -> ev.Event:
+def operator_event(act: Act) -> ev.Event:
+    """What a click on the board means to the rules."""
     if act.verb == "answer":
         return ev.OperatorAnswered(OPERATOR)
     if act.verb == "confirm-cancel":

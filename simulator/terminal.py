@@ -118,6 +118,8 @@ class Terminal:
     def connected(self, now: datetime) -> list[ToDo]:
         """The broker has accepted us: say that we are ready, and everything again that is not stored."""
         self.is_online = True
+        for call in self.unstored():
+            call.wait_s = FIRST_REPEAT_S / 2  # a link that was away has tried nobody's patience: begin anew at 1 s
         ready = {"state": "ready", "session": self.session, "at": stamp(now), "firmware": self.firmware}
         return [self._publish("state", ready), *self._say_again(now, self.unstored())]
 

@@ -72,7 +72,7 @@ REGISTRY_HOST = re.compile(r"\b(" + "|".join(
 MACHINE_PATH = re.compile(r"(?<![A-Za-z0-9_.$}~-])/(work|root|farm|Users)/")
 
 # Where the tests of a part lie if not under its own name.
-TESTS_OF = {"incident": "rules", "mqtt": "ingest"}
+TESTS_OF = {"incident": "rules", "mqtt": "ingest", "proof": "simulation"}
 
 
 @cache

@@ -11,6 +11,7 @@ from dispatch import logs
 from dispatch.app.parts import Parts
 from dispatch.app.running import keep_all_running
 from dispatch.app.watching import Watching
+from dispatch.clock import Clock
 from dispatch.devices.kinds import Lane
 from dispatch.devices.listening import Listening
 from dispatch.engine import RaiseByService
@@ -21,6 +22,7 @@ from dispatch.model import Alarm, Key, Unreadable, Vitals
 from dispatch.notify.centre_state import CentreStateTeller
 from dispatch.notify.sender import Sender
 from dispatch.store import clocks, record, vitals
+from dispatch.store.database import Database
 
 AGAIN_S = 1.0
 BEHIND_MAX = timedelta(seconds=2)
@@ -79,30 +81,11 @@ class Leading:
         if self._watching.canary is not None:
             loops["canary"] = self._watching.canary.run
         try:
-            await self._begin_clocks()
+            await begin_clocks(parts.databases.router, parts.clock, self._term)
             await keep_all_running(loops, parts.clock, parts.metrics.failed)
         finally:
             for telling in self._gaps:
                 telling.cancel()
-
-    async def _begin_clocks(self) -> None:
-        """If the wall clock is behind what was written last, running clocks go on from where they stood then.
-
-        Otherwise a call opened while the wall clock was a year ahead would wait a year for its next step.
-        """
-        while True:
-            try:
-                async with self._parts.databases.router.transaction(self._term) as connection:
-                    newest_at = await clocks.newest(connection)
-                    behind = newest_at - self._parts.clock.now() if newest_at else timedelta()
-                    if behind > BEHIND_MAX:
-                        log.error("wall_clock_behind", seconds=round(behind.total_seconds(), 1))
-                        await clocks.set_back(connection, behind)
-            except Unreachable as error:
-                log.warning("clocks_wait", **error.params)
-                await self._parts.clock.sleep(AGAIN_S)
-            else:
-                return
 
     # --- what is done with what was heard -----------------------------------------------------------------------
 
@@ -166,3 +149,24 @@ class Leading:
                 await self._parts.clock.sleep(AGAIN_S)
             else:
                 return
+
+
+async def begin_clocks(database: Database, clock: Clock, term: int) -> None:
+    """If the wall clock is behind what was written last, running clocks go on from where they stood then.
+
+    Otherwise a call opened while the wall clock was a year ahead would wait a year for its next step.
+    """
+    while True:
+        try:
+            async with database.transaction(term) as connection:
+                newest_at = await clocks.newest(connection)
+                now = clock.now()
+                behind = newest_at - now if newest_at else timedelta()
+                if behind > BEHIND_MAX:
+                    log.error("wall_clock_behind", seconds=round(behind.total_seconds(), 1))
+                    await clocks.set_back(connection, behind, now)
+        except Unreachable as error:
+            log.warning("clocks_wait", **error.params)
+            await clock.sleep(AGAIN_S)
+        else:
+            return

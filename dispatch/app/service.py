@@ -57,6 +57,7 @@ class Service:
         )
         self.sender = self._make_sender()
         parts.engine.listen(self._send, is_first=True)  # an elder waits for what it sends
+        parts.engine.listen_to_doubt(self.sender.look_again)
 
     # --- building -----------------------------------------------------------------------------------------------
 

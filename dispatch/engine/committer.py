@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 
 from dispatch import logs
 from dispatch.clock import Clock
-from dispatch.engine.items import FireDue, Happen, Item, Outcome, RaiseAlarm
+from dispatch.engine.items import FireDue, Happen, Item, Outcome, RaiseAlarm, RaiseByService
 from dispatch.errors import SteppedDown, Unreachable
-from dispatch.incident.events import WorkersChosen
+from dispatch.incident.events import Closed, WorkersChosen
 from dispatch.model import Alarm, Key, Origin
 from dispatch.store.database import away
 
@@ -32,12 +32,18 @@ Park = Callable[[Alarm, Exception], Awaitable[bool]]
 
 
 class Committer:
-    """One line of items, taken up in the order in which they came, by as many `hands` at the same time."""
+    """One line of items, taken up in the order in which they came, by as many `hands` at the same time.
 
-    def __init__(self, clock: Clock, commit: Commit, park: Park, hands: int = 1) -> None:
+    `in_doubt` is called when the answer to a commit was lost: what it wrote may be durable, and nobody here knows.
+    """
+
+    def __init__(
+        self, clock: Clock, commit: Commit, park: Park, hands: int = 1, in_doubt: Callable[[], None] = lambda: None
+    ) -> None:
         self._clock = clock
         self._commit = commit
         self._park = park
+        self._in_doubt = in_doubt
         self._queue: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
@@ -132,6 +138,7 @@ class Committer:
         """Alarms stay and are tried again; people and loops hear at once that it could not be done."""
         self._retry_after_s = min(RETRY_AFTER_S_MAX, (self._retry_after_s or RETRY_AFTER_S / 2) * 2)
         log.warning("database_away", items=len(batch), retry_after_s=self._retry_after_s, **error.params)
+        self._in_doubt()
         self._give_back([waiting for waiting in batch if isinstance(waiting[0], RaiseAlarm)])
         _fail([waiting for waiting in batch if not isinstance(waiting[0], RaiseAlarm)], error)
 
@@ -167,8 +174,13 @@ class Committer:
 
 
 def needs_lease(item: Item) -> bool:
-    """Only the dispatcher chooses workers and fires clocks; alarms and people's answers go in through any process."""
-    return isinstance(item, FireDue) or (isinstance(item, Happen) and isinstance(item.event, WorkersChosen))
+    """Only the dispatcher chooses workers, fires clocks, and opens or closes on the service's own behalf; alarms and
+    people's answers go in through any process.
+    """
+    if isinstance(item, Happen):
+        by_service = isinstance(item.event, Closed) and item.event.by == "service"
+        return by_service or isinstance(item.event, WorkersChosen)
+    return isinstance(item, FireDue | RaiseByService)
 
 
 def _unanswered(batch: list[Waiting]) -> list[Waiting]:

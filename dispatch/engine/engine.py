@@ -59,15 +59,16 @@ class Engine:
         self._term = term
         self._is_ours = is_ours
         ways = new_calls or [database]
-        self._entangled = Committer(clock, self._commit_entangled, self._park)
+        self._entangled = Committer(clock, self._commit_entangled, self._park, in_doubt=self._in_doubt)
         self._short_way = NewCalls(ways, self._commit_new_calls, self._entangled.take, self._unsure)
-        self._alarms = Committer(clock, self._short_way.commit, self._park, hands=len(ways))
+        self._alarms = Committer(clock, self._short_way.commit, self._park, len(ways), self._in_doubt)
         self._turns = Turns()
         ways = due_clocks or [database]
         clocks_way = DueClocks(ways, self._turns, self._commit_due, self._commit_locked)
-        self._clocks = Committer(clock, clocks_way.commit, self._park, hands=len(ways))
-        self._others = Committer(clock, self._commit_locked, self._park)
+        self._clocks = Committer(clock, clocks_way.commit, self._park, len(ways), self._in_doubt)
+        self._others = Committer(clock, self._commit_locked, self._park, in_doubt=self._in_doubt)
         self._listeners: list[Callable[[Committed], None]] = []
+        self._doubters: list[Callable[[], None]] = []
 
     def listen(self, listener: Callable[[Committed], None], *, is_first: bool = False) -> None:
         """Have `listener` called after every commit. It must not wait for anything.
@@ -75,6 +76,14 @@ class Engine:
         Commits of one incident are told in their order. `is_first` puts it before those that listen already.
         """
         self._listeners.insert(0 if is_first else len(self._listeners), listener)
+
+    def listen_to_doubt(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called when something may have become durable that no `Committed` will ever tell of."""
+        self._doubters.append(listener)
+
+    def _in_doubt(self) -> None:
+        for listener in self._doubters:
+            listener()
 
     async def prepare(self) -> None:
         """Keep the policies in force; raises Unreachable while the database is away."""

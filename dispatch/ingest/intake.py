@@ -221,7 +221,7 @@ class Intake:
             try:
                 return await do(what)
             except Unreachable as error:
-                self._log.warning("waiting", reason=error.code, messages=len(what), **error.params)
+                self._log.warning("waiting", code=error.code, messages=len(what), **error.params)
             await self._clock.sleep(retry_after_s / 2 + self._clock.jitter(retry_after_s / 2))
             retry_after_s = min(RETRY_AFTER_S_MAX, 2 * retry_after_s)
 

@@ -29,6 +29,8 @@ RECOVER_EVERY_S = 1.0
 RECOVER_OLDER_S = 0.5
 """What another process committed (a person's answer, say) is found here within about a second."""
 RECOVER_MAX = 2_000
+CLOCKS_APART = timedelta(days=1)
+"""A former process' clock may have been ahead of ours: what it left goes before anything of ours all the same."""
 CATCH_UP_MAX = 100_000
 NOTE_EVERY_S = 0.05
 Recipient = tuple[str, str]
@@ -57,7 +59,8 @@ class Sender:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: list[Finished] = []
         self._early: list[OutboxMessage] | None = []
-        """What was decided before the rows of a former process were read; None once they are."""
+        """What was decided before the rows that nobody told us of were read (a former process' rows, or those of a
+        commit whose answer was lost); None once they are."""
         self._bell = Bell()
 
     # --- taking in ----------------------------------------------------------------------------------------------
@@ -68,6 +71,12 @@ class Sender:
             self.post(committed.messages)
         else:
             self._early += committed.messages
+
+    def look_again(self) -> None:
+        """A commit may have happened of which nobody will tell us: its messages go before anything newer."""
+        if self._early is None:
+            self._early = []
+            self._bell.ring()
 
     def post(self, messages: Iterable[OutboxMessage]) -> None:
         """Queue messages behind what their recipients still wait for; one held already is passed over."""
@@ -126,9 +135,10 @@ class Sender:
         Returns how many there were.
         """
         async with self._database.connection() as connection:
-            left = await outbox.queued(connection, self._clock.now(), CATCH_UP_MAX)
+            left = await outbox.queued(connection, self._clock.now() + CLOCKS_APART, CATCH_UP_MAX)
         early, self._early = self._early or [], None
-        self.post([*left, *early])
+        ours = {message.id for message in early}
+        self.post([*(message for message in left if message.id not in ours), *early])
         return len(left)
 
     async def recover(self) -> int:

@@ -79,6 +79,8 @@ class Assigner:
         self._reading = asyncio.Lock()
         self._heard: set[WorkerId] = set()
         """About whom something was heard while the crew was being read: it is newer than what was read."""
+        self._picked: set[WorkerId] = set()
+        """Who was picked by a choice that is on its way: busy, whatever the database says yet."""
 
     # --- what it hears ------------------------------------------------------------------------------------------
 
@@ -171,7 +173,8 @@ class Assigner:
         while entries := await roster.workers(connection, after, CREW_SLICE):
             for entry in entries:
                 if entry.worker.id not in self._heard or entry.worker.id not in self.crew:
-                    self.crew.put(entry.worker, entry.station, is_busy=entry.is_busy)
+                    is_busy = entry.is_busy or entry.worker.id in self._picked
+                    self.crew.put(entry.worker, entry.station, is_busy=is_busy)
             names |= {entry.worker.id: entry.worker.name for entry in entries}
             after = entries[-1].worker.id
         for worker_id in self.crew.row_of.keys() - names.keys():
@@ -215,6 +218,7 @@ class Assigner:
         )
         for pick in picks:
             self.crew.set_busy(pick.worker_id, is_busy=True)
+        self._picked.update(pick.worker_id for pick in picks)
         return WorkersChosen(picks, counts=ranking.counts), _row(ranking, now)
 
     def _rank(self, call: roster.WaitingCall, policy: Policy, now: datetime) -> Ranking:
@@ -232,6 +236,8 @@ class Assigner:
             log.warning("choice_not_taken", incident_id=str(call.incident_id), error=repr(error))
             self._crew_read_at = -READ_CREW_EVERY_S  # the picks are marked busy and are not
             raise
+        finally:
+            self._picked.difference_update(pick.worker_id for pick in event.picks)
         live = {each.worker_id for each in outcome.incident.live()} if outcome.incident else set()
         self._unmark(event, live)
         return outcome

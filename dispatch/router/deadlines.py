@@ -20,7 +20,7 @@ from dispatch.store.database import Bell, Database
 
 POLL_S = 0.5
 AT_ONCE_MAX = 5_000
-"""Read at once; the engine commits them in batches of its own, the earliest first."""
+"""Read at once; the engine commits them in batches of its own, the gravest first."""
 log = logs.get("deadlines")
 
 

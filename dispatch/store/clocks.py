@@ -15,7 +15,8 @@ async def newest(connection: Connection) -> datetime | None:
     return at
 
 
-async def set_back(connection: Connection, by: timedelta) -> None:
-    """Have everything that waits for an instant wait so much less."""
+async def set_back(connection: Connection, by: timedelta, now: datetime) -> None:
+    """Have everything that waits for an instant wait so much less; once for what was written so far."""
     for statement in ("set_back_incidents", "set_back_assignments", "set_back_outbox"):
         await connection.execute(SQL[statement], by)
+    await connection.execute(SQL["set_back_noted"], now)

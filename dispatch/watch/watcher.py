@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 from dispatch import logs
@@ -20,7 +22,9 @@ from dispatch.watch.troubles import Troubles
 LOOK_EVERY_S = 1.0
 THOROUGH_EVERY_S = 5.0
 LOOKED_WITHIN_S = 5.0
-"""An auditor that has not looked for so long, while the database answers, is no auditor."""
+"""An auditor that has not looked for so long, while the database answers, is no auditor. Counted on our clock and in
+real seconds as well: a virtual clock may run ahead of a database that is asked in real time.
+"""
 RAISED_AFTER_LOOKS = 2
 """An unhappy look may be one moment of a flood; two in a row are not."""
 HAPPY_FOR_S = 10.0
@@ -70,6 +74,7 @@ class Watcher:
         self._passed: set[Key] = set()
         now_s = self._clock.elapsed()
         self._led_since_s = self._able_since_s = self._looked_s = self._boarded_s = now_s
+        self._looked_real_s = -inf
         self._thorough_s: float | None = None
 
     # --- how it is ----------------------------------------------------------------------------------------------
@@ -82,12 +87,16 @@ class Watcher:
     def missing(self) -> dict[str, str]:
         """For `/readyz`: code to reason of what keeps the auditor or the canary unhappy."""
         missing = {"auditor": self.verdict.say()} if self.verdict.codes else {}
-        if not self.is_away and self._clock.elapsed() - self._looked_s > LOOKED_WITHIN_S:
+        if not self.is_away and self._has_not_looked():
             missing["auditor"] = "not_looked"
         facts = self._canary_fails()
         if facts is not None:
             missing["canary"] = ", ".join(f"{name} {value}" for name, value in facts.items())
         return missing
+
+    def _has_not_looked(self) -> bool:
+        is_late = self._clock.elapsed() - self._looked_s > LOOKED_WITHIN_S
+        return is_late and _real_s() - self._looked_real_s > LOOKED_WITHIN_S
 
     # --- looking ------------------------------------------------------------------------------------------------
 
@@ -109,7 +118,7 @@ class Watcher:
         async with self._database.connection() as connection:
             await self._audit(connection)
             standing = await self._troubles.stand(connection)
-        self._looked_s = self._clock.elapsed()
+        self._looked_s, self._looked_real_s = self._clock.elapsed(), _real_s()
         await self._troubles.settle(standing, self._wrong, self._passed)
 
     async def _audit(self, connection: Connection) -> None:
@@ -165,6 +174,10 @@ class Watcher:
             del self._wrong[kind]
         if is_well and kind not in self._wrong:
             self._passed.add(kind)
+
+
+def _real_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _facts_of(verdict: Verdict) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 
 import pytest
 
@@ -61,12 +60,23 @@ async def test_entries_jumps_and_gaps_are_seen_in_any_pieces(piece: int):
     assert wire.written.endswith(b"ping")
 
 
-async def test_an_entry_that_came_in_a_whole_picture_is_not_counted_as_delivered():
+async def delivered(viewer: BoardViewer, entries: list[tuple[int, str]]) -> int:
     load = BoardLoad()
+    load._viewers = [viewer]
+    told = await load.tell(entries=entries, from_seqs=[4], began_s=1.0)
+    return int(told["delivered"])
+
+
+async def test_an_entry_that_came_in_a_whole_picture_is_not_counted_as_delivered():
     viewer = BoardViewer("host", "/", "a=b", lambda: 1.5, only_counts=False)
-    viewer.seq, viewer.jumps, viewer.seen = 20, [(12, 20)], [(20, 2.0)]
-    load._viewers = cast("list[BoardViewer]", [viewer])
+    viewer.seq, viewer.jumps, viewer.seen = 20, [(12, 20)], [(12, 1.5), (20, 2.0)]
+    entries = [(4, "a"), (5, "a"), (12, "b"), (13, "a"), (20, "b"), (21, "c")]
 
-    told = await load.tell(entries=[4, 5, 12, 13, 20, 21], from_seqs=[4], began_s=1.0)
+    assert await delivered(viewer, entries) == 2, "entries 5 and 12; 13 and 20 came in the picture"
 
-    assert told["delivered"] == 2, "entries 5 and 12; 13 and 20 came in the picture"
+
+async def test_a_call_that_changed_twice_in_one_frame_came_once():
+    viewer = BoardViewer("host", "/", "a=b", lambda: 1.5, only_counts=False)
+    viewer.seq, viewer.seen = 9, [(7, 1.5), (9, 2.0)]
+
+    assert await delivered(viewer, [(5, "a"), (6, "b"), (7, "a"), (8, "a"), (9, "a")]) == 3

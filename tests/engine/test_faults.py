@@ -144,10 +144,13 @@ async def test_a_commit_whose_answer_is_lost_is_one_alarm_with_its_receipts(
     far: Engine, database: Database, link: Link, terminal: str, fatal: bytes
 ) -> None:
     heard: list[Committed] = []
+    doubts: list[str] = []
     far.listen(heard.append)
+    far.listen_to_doubt(lambda: doubts.append("who knows"))
     link.cut_before_the_answer_to(fatal)
     [stored] = hand_in(far, press(terminal))
     await far.step()
+    assert doubts == ["who knows"], "so that what is durable and untold of is looked for"
     assert link.lost_answers == 1
     assert not stored.done()
     assert heard == []

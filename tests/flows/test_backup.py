@@ -15,7 +15,7 @@ from simulator.servers import MosquittoServer, PostgresServer
 from .conftest import Centre, press, register, running, settings_for
 
 ROOT = Path(__file__).parents[2]
-SAYS_WITHIN_S = 20
+SAYS_WITHIN_S = 60
 
 
 async def command(*words: str, dsn: str) -> str:

@@ -50,3 +50,20 @@ async def test_two_machines_whose_clocks_are_a_second_apart_change_no_clock(
     async with running(settings, VirtualClock(clock.now() - timedelta(seconds=1.5), seed=8)) as town:
         await town.ready()
         assert await town.fetch("SELECT step_due_at FROM incident") == before
+
+
+async def test_clocks_are_set_back_once_however_often_the_service_starts(
+    dsn: str, broker: MosquittoServer, centre: str, clock: VirtualClock
+) -> None:
+    await register(dsn)
+    settings = settings_for(dsn, broker, centre)
+    async with running(settings, clock) as town:
+        await press_is_stored(town)
+    again = VirtualClock(START - timedelta(hours=1), seed=8)
+    async with running(settings, again) as town:
+        await town.ready()
+        await town.until(OPEN, [1], again.now(), again.now() + timedelta(minutes=2))
+        before = await town.fetch("SELECT step_due_at FROM incident")
+    async with running(settings, VirtualClock(again.now(), seed=9)) as town:
+        await town.ready()
+        assert await town.fetch("SELECT step_due_at FROM incident") == before

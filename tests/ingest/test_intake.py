@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from dispatch.clock import SystemClock
 from dispatch.devices.kinds import Heard, Lane
-from dispatch.errors import Unreachable
 from dispatch.ingest import Intake, Sinks, intake
 from dispatch.ingest.uses import as_alarm, use_of
 from dispatch.model import Alarm, Key, TerminalId, Unreadable, Vitals
 from dispatch.mqtt import Message
 from dispatch.mqtt import Unreadable as UnreadablePacket
+from dispatch.store.database import away
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -54,7 +54,7 @@ class Desk:
         await self.may_go_on.wait()
         if self.away:
             self.away -= 1
-            raise Unreachable("database_away")
+            raise away(ConnectionRefusedError("as the store says it: with a reason"))
         if self.poison in values:
             raise ValueError(f"cannot keep {self.poison}")
         self.kept += values

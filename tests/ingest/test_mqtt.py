@@ -19,7 +19,7 @@ import pytest
 from dispatch.clock import SystemClock
 from dispatch.errors import BadInput, Refused, Unreachable
 from dispatch.mqtt import Address, Connection, Message, Session, Subscription, Unreadable, Will
-from dispatch.mqtt.connection import BACKOFF_MAX_S
+from dispatch.mqtt.connection import GIVE_WAY_S
 from simulator.servers.mosquitto import MosquittoServer
 
 if TYPE_CHECKING:
@@ -610,7 +610,7 @@ async def test_whoever_is_told_that_its_name_was_taken_gives_way() -> None:
     async with Babbler(taken) as broker, Lane(broker.port).running() as lane:
         await lane.until(lambda: lane.losses)
         assert lane.losses == ["session_taken_over"]
-        assert lane.connection._backoff_s(failures=0) == BACKOFF_MAX_S
+        assert lane.connection._backoff_s(failures=0) == GIVE_WAY_S
 
 
 async def test_the_broker_is_told_who_we_are_and_what_we_take() -> None:

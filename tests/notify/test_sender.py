@@ -191,6 +191,29 @@ async def test_what_a_dead_process_left_goes_out_before_anything_newer(office: O
     assert office.wire.sent == ["t1:1", "t1:2"]
 
 
+async def test_what_a_process_whose_clock_was_ahead_left_goes_out_before_anything_newer(office: Office) -> None:
+    here = office.clock
+    office.clock = VirtualClock(START + timedelta(seconds=1), seed=2)
+    await office.commit(office.message("t1", 1), heard=False)
+    office.clock = here
+    office.begin()
+    await office.commit(office.message("t1", 2))
+    await office.sender.catch_up()
+    await office.turn()
+    assert office.wire.sent == ["t1:1", "t1:2"]
+
+
+async def test_what_a_commit_of_unknown_outcome_decided_goes_out_before_anything_newer(office: Office) -> None:
+    await office.sender.catch_up()
+    await office.commit(office.message("t1", 1), heard=False)
+    office.sender.look_again()
+    await office.commit(office.message("t1", 2))
+    assert office.wire.sent == [], "what the other commit decided is not known yet"
+    await office.sender.catch_up()
+    await office.turn()
+    assert office.wire.sent == ["t1:1", "t1:2"]
+
+
 async def test_what_another_process_committed_is_found_a_while_later(office: Office) -> None:
     await office.sender.catch_up()
     await office.commit(office.message("t1", 1), heard=False)

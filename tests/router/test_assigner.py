@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
+from typing import Any
 
 import msgspec
 import pytest
 
 from dispatch.clock import VirtualClock, limit
-from dispatch.engine import Engine, FireDue, Happen
+from dispatch.engine import Engine, FireDue, Happen, Outcome
 from dispatch.errors import NotFound, SteppedDown, Unreachable
 from dispatch.incident import events as ev
 from dispatch.incident.policy import read_policies
@@ -110,6 +111,27 @@ async def test_the_ranking_is_kept_with_the_reasons_for_and_against(desk: Desk) 
     assert "nearest" in ranked[TWO]["reasons"]
     assert {"off_duty", "lacks_skill:first_aid"} <= set(ranked[FOUR]["reasons"])
     assert [each["is_eligible"] for each in ranked.values()] == [True, True, True, False]
+
+
+async def test_who_is_picked_stays_busy_though_the_crew_is_read_before_the_choice_is_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident_id = await desk.call(Key.SERVICE)
+    keep = desk.engine.happen
+    still_picked: list[bool] = []
+
+    async def look_first(*args: Any, **kwargs: Any) -> Outcome:
+        desk.assigner._crew_read_at = -READ_CREW_EVERY_S
+        await desk.assigner.candidates(incident_id)  # an operator looks at the call, which reads the crew anew
+        still_picked.append(desk.assigner.crew.standing_of(TWO).is_busy)
+        return await keep(*args, **kwargs)
+
+    monkeypatch.setattr(desk.engine, "happen", look_first)
+    assert await desk.offered() == [TWO]
+    assert still_picked == [True]
+    monkeypatch.undo()
+    await desk.decline()
+    assert not desk.assigner.crew.standing_of(TWO).is_busy
 
 
 async def test_who_said_no_is_not_asked_again(desk: Desk) -> None:

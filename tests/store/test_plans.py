@@ -180,6 +180,18 @@ async def test_nor_does_its_plan_for_any_values(connection: asyncpg.Connection[A
     assert not read_whole(explained), explained
 
 
+async def test_clocks_lock_incidents_in_the_order_of_their_rows(connection: asyncpg.Connection[Any]) -> None:
+    """One after the other by an index: any other join could lock two in another order than who locks them by id."""
+    for name, value in PLANNED_ONCE.items():
+        await connection.execute(f"SET {name} = {value}")
+    await connection.execute(f"PREPARE hot AS {hot('incidents.update_incidents')}")
+    [top] = json.loads(await connection.fetchval("EXPLAIN (FORMAT JSON) EXECUTE hot (NULL)"))
+    [join] = [node for node in nodes(top["Plan"]) if "Join Type" in node]
+    rows, looked_up = join["Plans"]
+    assert (join["Node Type"], rows["Node Type"]) == ("Nested Loop", "Function Scan")
+    assert looked_up["Relation Name"] == "incident"
+
+
 LAST_DAY = (["T1", "T2"], START + timedelta(days=1), START + timedelta(days=2), 500)
 HOUR_OF_SOME = (["T1", "T2"], START, START + timedelta(hours=1), *([[1.0] * 6, [2.0] * 6]), ["wrist"], START)
 

@@ -167,6 +167,8 @@ async def test_while_the_database_is_away_nobody_can_fire_and_afterwards_there_i
 async def test_an_auditor_that_does_not_look_is_none(post: Post) -> None:
     await post.look(1)
     await post.clock.advance(6)
+    assert post.watcher.missing() == {}  # a virtual clock ran ahead
+    post.watcher._looked_real_s -= 6
     assert post.watcher.missing() == {"auditor": "not_looked"}
     await post.look(1)
     assert post.watcher.missing() == {}

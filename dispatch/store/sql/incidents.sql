@@ -57,7 +57,7 @@ WHERE incident_id = ANY (ARRAY(
 ORDER BY incident_id
 FOR NO KEY UPDATE
 
--- read_incidents: incidents by id as they are, ; read after locking, since a statement sees nothing newer than its start
+-- read_incidents: incidents by id as they are; who locks them reads them afterwards, since a statement sees nothing newer than its start
 SELECT incident.*, (
     SELECT json_agg(to_json(a) ORDER BY a.offered_at, a.assignment_id)::text
     FROM assignment AS a WHERE a.incident_id = incident.incident_id
