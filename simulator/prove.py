@@ -1,7 +1,6 @@
 """`./run prove`: nothing is lost, doubled or forgotten, whatever breaks. Prints one JSON object last.
 
-Each part is a function of what was asked for that returns its figures and whether all was well; a further part is one
-more entry of `PARTS`.
+What plays seeds; the other parts of the proof (real faults, bad bytes, the soak) have programs of their own.
 """
 
 from __future__ import annotations
@@ -12,17 +11,13 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dispatch.clock import SystemClock
-from simulator.proof.seeds import Players, Sum, databases, stand_on
-from simulator.proof.trial import Plan, Trial, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from simulator.proof.seeds import Players, Sum, databases
+from simulator.proof.trial import Plan, Verdict
 
 TOLD_MAX = 3
 """Failing seeds whose story is told in full."""
@@ -40,44 +35,39 @@ class Wanted:
     players: int | None = None
 
 
-Figures = tuple[dict[str, Any], bool]
-
-
 def prove(wanted: Wanted) -> int:
-    """Run every part and return the exit code: 0 if all was well."""
-    figures: dict[str, Any] = {}
-    is_well = True
-    for part in PARTS:
-        found, was_well = part(wanted)
-        figures |= found
-        is_well = is_well and was_well
-    print(json.dumps(figures), flush=True)
-    return 0 if is_well else 1
+    """Play seeds and return the exit code: 0 if all was well."""
+    done = simulation(wanted)
+    for verdict in done.bad[:TOLD_MAX]:
+        tell(verdict)
+    print(json.dumps(done.as_dict()), flush=True)
+    return 1 if done.bad else 0
 
 
-def simulation(wanted: Wanted) -> Figures:
+def simulation(wanted: Wanted) -> Sum:
     """The deterministic simulation: new seeds for so many minutes, or one again."""
     count = 1 if wanted.seed is not None else wanted.players or len(os.sched_getaffinity(0))
     with asyncio.Runner() as runner:
         on = databases(count)
         dsns = runner.run(on.__aenter__())
         try:
-            done = _again(wanted.seed, dsns[0]) if wanted.seed is not None else _new_seeds(wanted, dsns)
+            return _again(wanted.seed, dsns) if wanted.seed is not None else _new_seeds(wanted, dsns)
         finally:
             runner.run(on.__aexit__(None, None, None))
-    for verdict in done.bad[:TOLD_MAX]:
-        tell(verdict)
-    return done.as_dict(), not done.bad
 
 
-def _again(seed: int, dsn: str) -> Sum:
+def _again(seed: int, dsns: list[str]) -> Sum:
+    """In a process like those that play new seeds, so that it is the very same."""
     done = Sum()
-    with stand_on(dsn) as stand:
-        verdict = Trial(seed, stand, Plan()).play()
-    done.add(verdict)
-    if verdict.is_good:
-        print("\n".join(verdict.story), file=sys.stderr)
-    print(f"digest {verdict.digest}", file=sys.stderr)
+
+    def tell_all(verdict: Verdict) -> None:
+        done.add(verdict)
+        if verdict.is_good:
+            print("\n".join(verdict.story), file=sys.stderr)
+        print(f"digest {verdict.digest}", file=sys.stderr)
+
+    with Players(dsns, Plan()) as players:
+        players.play([seed], lambda: True, tell_all)
     return done
 
 
@@ -108,6 +98,3 @@ def tell(verdict: Verdict) -> None:
         for each in getattr(verdict, name):
             print(f"{name}: {each}", file=sys.stderr)
     print(f"seed {verdict.seed} failed; again: {AGAIN.format(seed=verdict.seed)}\n", file=sys.stderr)
-
-
-PARTS: list[Callable[[Wanted], Figures]] = [simulation]

@@ -42,6 +42,15 @@ class _Call(asyncio.TimerHandle):
             self._run()
 
 
+class _Task(asyncio.Task[Any]):
+    """A task with a place of its own in every set, where others have one that hangs on their address in memory."""
+
+    number: int
+
+    def __hash__(self) -> int:
+        return self.number
+
+
 class VirtualLoop(asyncio.AbstractEventLoop):
     """`settle` runs everything that can run at this instant; `next_at_s` and `move_to` are for whoever owns time."""
 
@@ -50,7 +59,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     ) -> None:
         self._on_task, self._on_fault = on_task, on_fault
         self._now_s = 0.0
-        self._order = 0
+        self._order = self._tasks = 0
         self._ready: deque[_Call] = deque()
         self._timers: list[tuple[float, int, _Call]] = []
 
@@ -106,7 +115,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Coroutine[Any, Any, Any], **named: Any) -> asyncio.Task[Any]:  # type: ignore[override]
-        task = asyncio.Task(coro, loop=self, **named)
+        self._tasks += 1
+        task = _Task.__new__(_Task)
+        task.number = self._tasks  # first: it is put into a set while it is made
+        task.__init__(coro, loop=self, **named)  # type: ignore[misc]
         self._on_task(task)
         return task
 

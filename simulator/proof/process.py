@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 WHO: ContextVar[Process | None] = ContextVar("WHO", default=None)
 """Whose task runs."""
 LOOK_AGAIN_S = 1.0
+SWEEPS, SWEEP_EVERY_S = 8, 0.01
 
 
 class _Lock(InstanceLock):
@@ -115,10 +116,16 @@ class Process:
         self.way.cut()
         if self.term is not None:
             self.term.cut()
-        for task in list(self.tasks):
-            task.cancel()
         if self._thawed is not None:
             self._thawed.set()
+        self._sweep(SWEEPS)
+
+    def _sweep(self, times: int) -> None:
+        """Cancel its tasks; some begin others while they end."""
+        for task in list(self.tasks):
+            task.cancel()
+        if self.tasks and times:
+            self.world.later(SWEEP_EVERY_S, lambda: self._sweep(times - 1))
 
     def freeze(self, for_s: float) -> None:
         """Stop it as SIGSTOP does, and wake it after a while."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import asynccontextmanager, contextmanager
@@ -110,6 +111,7 @@ class Players:
     """Processes that play seeds. Leave it as a context manager does."""
 
     def __init__(self, dsns: list[str], plan: Plan) -> None:
+        os.environ["PYTHONHASHSEED"] = "0"  # for those that are started below: no seed hangs on the order of a set
         spawn = multiprocessing.get_context("spawn")
         handed = spawn.SimpleQueue()
         for dsn in dsns:

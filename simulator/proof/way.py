@@ -147,7 +147,7 @@ class Way:
     def __init__(self, process: Process, depot: Depot) -> None:
         self.process = process
         self._depot = depot
-        self._lines: set[Line] = set()
+        self._lines: dict[Line, None] = {}
         self._draw = process.world.chances(f"way of {process.name}")
 
     async def connect(self, settings: dict[str, str]) -> Line:
@@ -158,7 +158,7 @@ class Way:
             raise ConnectionRefusedError("connection refused")
         real = await self.process.ask(lambda: self._depot.take(settings), 0)
         line = Line(self, real)
-        self._lines.add(line)
+        self._lines[line] = None
         return line
 
     async def carry(
@@ -240,7 +240,7 @@ class Way:
 
     def bury(self, line: Line) -> None:
         """A connection is gone: PostgreSQL rolls back what was under way on it. Here it serves the next one then."""
-        self._lines.discard(line)
+        self._lines.pop(line, None)
         self.process.world.bury(line.real, self._depot)
 
     def end_idle_transactions(self) -> None:
@@ -266,7 +266,7 @@ class _Pool:
         self._way, self._settings = way, settings
         self._room = asyncio.Semaphore(size)
         self._idle: list[Line] = []
-        self._lent: set[Line] = set()
+        self._lent: dict[Line, None] = {}
 
     async def acquire(self, timeout: float) -> Line:  # noqa: ASYNC109 - asyncpg's
         async with asyncio.timeout(timeout):
@@ -281,13 +281,13 @@ class _Pool:
         except BaseException:
             self._room.release()
             raise
-        self._lent.add(line)
+        self._lent[line] = None
         return line
 
     async def release(self, line: Line) -> None:
         if line not in self._lent:
             return
-        self._lent.discard(line)
+        del self._lent[line]
         self._room.release()
         if not line.is_broken:
             self._idle.append(line)
