@@ -79,7 +79,8 @@ class Registry:
                 await self.read()
             except Unreachable as error:
                 log.warning("registry_waits", **error.params)
-            self._judging.forget(self._clock.now())
+            for _ in self._judging.forget(self._clock.now()):
+                await self._clock.sleep(0)
             self._forget_wearers()
             await self._clock.sleep(READ_EVERY_S)
 

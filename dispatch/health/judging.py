@@ -6,7 +6,7 @@ and costs a fraction of a microsecond; everything else is for the few.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, KeysView, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping
 from datetime import datetime
 from math import inf
 
@@ -14,13 +14,17 @@ import msgspec
 from msgspec.structs import replace
 
 from dispatch.health.news2 import Scale, is_ordinary
-from dispatch.health.scores import Scores
+from dispatch.health.scores import MILD_BELOW, Scores
 from dispatch.health.thresholds import DEFAULTS, Thresholds, as_alarm
 from dispatch.health.watches import Watches
 from dispatch.model import Alarm, Cause, ElderId, Key, TerminalId, Vitals
 
 DIASTOLIC_HIGH = DEFAULTS["diastolic_mmhg"].high or inf
 """NEWS2 knows no diastolic pressure, so `is_ordinary` does not ask for it."""
+
+
+FORGOTTEN_AT_ONCE = 500
+"""Looked at in one go, a few ms: nothing else runs meanwhile."""
 
 
 class Particular(msgspec.Struct, frozen=True):
@@ -42,10 +46,11 @@ class Judging:
         self._watches = Watches()
         self._scores = Scores()
         self._watched, self._scored = self._watches.held(), self._scores.held()
+        self._mild = self._scores.mild()
 
     def judge_all(self, readings: Iterable[Vitals], particulars: Mapping[TerminalId, Particular]) -> list[Alarm]:
         """The alarms that readings raise, in their order; `particulars` of those terminals that have any."""
-        watched, scored = self._watched, self._scored
+        watched, scored, mild, note_mild = self._watched, self._scored, self._mild, self._scores.note_mild
         alarms = []
         for reading in readings:
             terminal_id, diastolic = reading.terminal_id, reading.diastolic_mmhg
@@ -56,6 +61,9 @@ class Judging:
                 and terminal_id not in scored
                 and terminal_id not in watched
             ):
+                saturation = reading.spo2_percent
+                if (saturation is not None and saturation < MILD_BELOW) or terminal_id in mild:
+                    note_mild(reading)
                 continue
             alarm = self.judge(reading, particulars.get(terminal_id, ORDINARY))
             if alarm is not None:
@@ -76,10 +84,13 @@ class Judging:
         """The terminals (and elders, where a terminal is one of several) that scored of late, now and later."""
         return self._scored
 
-    def forget(self, now: datetime) -> None:
-        """Let go of what is too old to matter."""
+    def forget(self, now: datetime) -> Iterator[None]:
+        """Let go of what is too old to matter, some at a time: something else may run at each step."""
         self._watches.forget(now)
-        self._scores.forget(now)
+        keys = list(self._scored)
+        for start in range(0, len(keys) + 1, FORGOTTEN_AT_ONCE):
+            self._scores.forget(now, keys[start : start + FORGOTTEN_AT_ONCE])
+            yield
 
 
 def _joined(reading: Vitals, alarm: Alarm | None, causes: tuple[Cause, ...]) -> Alarm:

@@ -12,9 +12,9 @@ Each limit of each elder (`spo2_percent_low`) is watched by itself, and `step` f
 
 One good sample among bad ones is as little a recovery as one bad sample among good ones is an emergency: a clip that
 slips says both. But a clear reading after which nothing was told for twice `for_s` stands: what crosses the limit then
-is a new matter. A reading between limit and margin leaves things as they are; so does one without this parameter, an implausible one,
-and one that skin says of a low temperature. Every figure of the rules and extremes below is ours unless it says
-otherwise, and a clinician should look at them.
+is a new matter. A reading between limit and margin leaves things as they are; so does one without this parameter, an
+implausible one, and one that skin says of a low temperature. Every figure of the rules and extremes below is ours
+unless it says otherwise, and a clinician should look at them.
 
 **Time** is the device's word where it gives one: only differences count, so a clock that is wrong changes nothing. A
 reading not newer than the last one came late or twice and leaves things as they are, but (a) an extreme one that we
