@@ -25,7 +25,7 @@ import msgspec
 
 from dispatch.health import news2
 from dispatch.health.news2 import EMERGENCY_FROM, URGENT_FROM, Scale
-from dispatch.health.sustained import Grade, Phase, Rule, Watch, step_one
+from dispatch.health.sustained import Grade, Phase, Rule, Waiting, Watch, step_one, waits
 from dispatch.health.thresholds import is_surface
 from dispatch.model import Cause, Vitals
 
@@ -138,6 +138,22 @@ class Scores:
             self._mild[terminal_id] = held.newest[news2.SPO2]
             del self._held[key]
 
+    def waiting(self, now: datetime, keys: Iterable[str]) -> list[Waiting]:
+        """Sums of these elders of which no reading has told for too long whether they last."""
+        return [
+            Waiting(key, watch.begun_by, _cause(held, code, watch.since_at, watch.begun_by))
+            for key in keys
+            if (held := self._held.get(key)) is not None
+            for code, watch in held.watches.items()
+            if waits(watch, now) and watch.begun_by is not None
+        ]
+
+    def note_asked(self, key: str, code: str) -> None:
+        """Somebody was asked to measure again."""
+        held = self._held.get(key)
+        if held is not None and code in held.watches:
+            held.watches[code] = msgspec.structs.replace(held.watches[code], is_asked=True)
+
     def forget(self, now: datetime, keys: Iterable[str]) -> None:
         """Let go of those elders of whom nothing is fresh and nothing rings, and of mild saturations."""
         oldest = now - FRESH
@@ -196,5 +212,9 @@ def _step(held: Scored, code: str, reading: Vitals, total: int, is_certain: bool
         held.watches[code] = after
     if ring is None:
         return None
+    return msgspec.structs.replace(_cause(held, code, ring.since_at, reading), score=total)
+
+
+def _cause(held: Scored, code: str, since_at: datetime, reading: Vitals) -> Cause:
     values = {name: each.value for name, each in held.newest.items() if each.points}
-    return Cause(code, ring.since_at, reading.happened_at or reading.received_at, values, total)
+    return Cause(code, since_at, reading.happened_at or reading.received_at, values)

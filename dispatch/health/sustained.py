@@ -31,13 +31,16 @@ from enum import IntEnum, StrEnum
 import msgspec
 
 from dispatch.health.thresholds import DEFAULTS, Limits, Thresholds, is_surface, plausible
-from dispatch.model import Vitals
+from dispatch.model import Cause, Vitals
 
 GAP_S_MAX = 26 * 3600.0
 """Crossings further apart than what a device that measures once a day leaves between two are no longer one matter."""
 
 SET_BACK_S = 600.0
 """So long after the last reading that counted, one that says it is older shows a clock set back, not a late message."""
+
+UNCONFIRMED_S = 600.0
+"""A suspicion that no reading confirms or clears for so long is worth a telephone call."""
 
 REMEMBERED = 8
 """How many of the readings that rang are remembered by their instant, for those that are told again."""
@@ -129,6 +132,8 @@ class Watch(msgspec.Struct, frozen=True):
     since_at: datetime
     crossed_at: datetime
     """The first and the newest crossing of the present matter."""
+    begun_by: Vitals | None = None
+    """The first crossing reading of the present matter."""
     clear_at: datetime | None = None
     """The first of the clear readings since the last one that was not; None if there is none."""
     surplus: int = 1
@@ -137,15 +142,31 @@ class Watch(msgspec.Struct, frozen=True):
     """Whether the present matter has rung as an extreme one."""
     extreme_at: datetime | None = None
     """The newest extreme reading, of this matter or one before; one that is older and comes late says nothing new."""
+    is_asked: bool = False
+    """Whether somebody was asked to measure again: nothing has been told since that confirms or clears a suspicion."""
     rang_at: datetime | None = None
     rang: tuple[tuple[datetime, Ring], ...] = ()
     """The newest that rang, by the instant of the reading."""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A suspicion that no reading has confirmed or cleared for too long; `key` is what it is held under."""
+
+    key: str
+    begun_by: Vitals
+    cause: Cause
 
 
 State = Mapping[str, Watch]
 """One elder's watched limits by their code. A limit that is quiet and rang nothing of late is not in it."""
 
 QUIET: State = {}
+
+
+def waits(watch: Watch, now: datetime) -> bool:
+    """Whether a suspicion waits for a reading in vain: the last word was no clear one, `UNCONFIRMED_S` ago."""
+    is_open = watch.phase is Phase.SUSPECTED and watch.clear_at is None and not watch.is_asked
+    return is_open and _seconds(watch.received_at, now) > UNCONFIRMED_S
 
 
 def step(
@@ -233,7 +254,7 @@ def _is_new_matter(watch: Watch, at: datetime, rule: Rule) -> bool:
 
 def _begin(code: str, before: Watch | None, reading: Vitals, at: datetime, grade: Grade) -> tuple[Watch, Ring | None]:
     """The first crossing of a new matter."""
-    watch = Watch(Phase.SUSPECTED, at, reading.received_at, since_at=at, crossed_at=at)
+    watch = Watch(Phase.SUSPECTED, at, reading.received_at, since_at=at, crossed_at=at, begun_by=reading)
     if before is not None:
         watch = msgspec.structs.replace(watch, rang=before.rang, extreme_at=before.extreme_at)
     if grade is Grade.EXTREME:

@@ -121,9 +121,9 @@ def test_who_scores_nothing_is_not_held_and_who_calmed_down_is_let_go() -> None:
     scores.judge("t1", told(0, heart_rate_bpm=70.0), Scale.ONE, None)
     assert len(scores) == 0
     scores.judge("t1", told(1, spo2_percent=93.0), Scale.ONE, None)
-    assert (scores.held(), scores.mild()) == ({"t1"}, {})
+    assert (list(scores.held()), list(scores.mild())) == (["t1"], [])
     scores.judge("t1", told(2, spo2_percent=95.0), Scale.ONE, None)
-    assert (scores.held(), list(scores.mild())) == (set(), ["t1"])
+    assert (list(scores.held()), list(scores.mild())) == ([], ["t1"])
     scores.note_mild(told(3, spo2_percent=96.0))
     assert scores.mild() == {}
     scores.judge("t1", told(4, spo2_percent=93.0), Scale.ONE, None)
@@ -158,6 +158,41 @@ def test_ordinary_warmth_is_what_the_table_scores_nothing() -> None:
         body, wrist = (told(0, temperature_c=step / 100, temperature_site=site) for site in ("ear", "wrist"))
         assert is_ordinary(body) == (news2.points(body, Scale.ONE, None)["temperature_c"] == 0), step
         assert is_ordinary(wrist) == (not news2.points(wrist, Scale.ONE, None).get("temperature_c")), step
+
+
+def asked(judging: Judging, minute: float) -> list[Alarm]:
+    return [alarm for alarms in judging.go_round(AT + timedelta(minutes=minute)) for alarm in alarms]
+
+
+def test_what_is_not_measured_again_within_ten_minutes_is_called_about_once() -> None:
+    judging = Judging()
+    assert judged(judging, told(0, spo2_percent=85.0)) == []
+    assert asked(judging, 10) == []
+    [alarm] = asked(judging, 11)
+    assert (alarm.key, alarm.flaws) == (Key.MEASURE_AGAIN, ("spo2_percent_low", "not_measured_again"))
+    assert (alarm.terminal_id, alarm.happened_at, alarm.received_at) == ("t1", AT, AT + timedelta(minutes=11))
+    assert alarm.causes == (Cause("spo2_percent_low", AT, AT, {"spo2_percent": 85.0}),)
+    assert asked(judging, 12) == []
+    [tomorrow] = judged(judging, told(24 * 60, spo2_percent=85.0))
+    assert tomorrow.key is Key.VITALS
+
+
+def test_a_call_to_measure_again_that_was_not_taken_is_given_again() -> None:
+    judging = Judging()
+    judged(judging, told(0, **FIVE))
+    [first] = next(judging.go_round(AT + timedelta(minutes=11)))
+    [again] = asked(judging, 12)
+    assert first.flaws == ("news2_urgent", "not_measured_again")
+    assert (again.alarm_id, again.digest) == (first.alarm_id, first.digest)
+    assert first.causes == (Cause("news2_urgent", AT, AT, FIVE),)
+    assert asked(judging, 13) == []
+
+
+@pytest.mark.parametrize("value", [85.0, 95.0])
+def test_what_was_confirmed_or_cleared_needs_no_second_measurement(value: float) -> None:
+    judging = Judging()
+    judged(judging, told(0, spo2_percent=85.0), told(2, spo2_percent=value))
+    assert asked(judging, 60) == []
 
 
 # --- Against a slow and plain model: everything is remembered, and looked at anew with each reading -------------------
