@@ -41,6 +41,7 @@ class Key(StrEnum):
     VITALS_URGENT = "vitals_urgent"
     TREND = "trend"
     NO_ACTIVITY = "no_activity"
+    MEASURE_AGAIN = "measure_again"
     UNREADABLE = "unreadable"
     WORKER_SAFETY = "worker_safety"
     POSSIBLE_GAP = "possible_gap"

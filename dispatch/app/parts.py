@@ -110,7 +110,7 @@ def make_parts(settings: Settings, clock: Clock) -> Parts:
         lock=lock,
         lease=lease,
         engine=engine,
-        registry=Registry(databases.house, clock),
+        registry=Registry(databases.house, clock, engine.raise_alarms),
         presence=Presence(databases.house, engine.happen),
         assigner=assigner,
         deadlines=deadlines,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from dispatch.store.database import Database
 
 READ_EVERY_S = 60.0
 ASKED_AT_ONCE = 500
+RaiseAlarms = Callable[[Sequence[Alarm]], Awaitable[object]]
 log = logs.get("registry")
 
 
@@ -30,8 +31,9 @@ class Registry:
     What is crossed and for how long is held in memory alone (see `dispatch.health.watches` for a restart).
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, raise_alarms: RaiseAlarms) -> None:
         self._database = database
+        self._raise_alarms = raise_alarms
         self._clock = clock
         self._particular: dict[TerminalId, Particular] = {}
         self._wearers: dict[str, ElderId | None] = {}
@@ -72,6 +74,13 @@ class Registry:
         held = self._judging.held()
         self._wearers = {key: elder for key, elder in self._wearers.items() if elder is not None or key in held}
 
+    async def _go_round(self) -> None:
+        """Call about what was measured once, was critical, and was neither confirmed nor cleared."""
+        for calls in self._judging.go_round(self._clock.now()):
+            if calls:
+                await self._raise_alarms(calls)
+            await self._clock.sleep(0)
+
     async def run(self) -> None:
         """Read what is particular to elders now and then until cancelled."""
         while True:
@@ -79,7 +88,7 @@ class Registry:
                 await self.read()
             except Unreachable as error:
                 log.warning("registry_waits", **error.params)
-            self._judging.forget(self._clock.now())
+            await self._go_round()
             self._forget_wearers()
             await self._clock.sleep(READ_EVERY_S)
 

@@ -6,7 +6,7 @@ and costs a fraction of a microsecond; everything else is for the few.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, KeysView, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping
 from datetime import datetime
 from math import inf
 
@@ -14,13 +14,18 @@ import msgspec
 from msgspec.structs import replace
 
 from dispatch.health.news2 import Scale, is_ordinary
-from dispatch.health.scores import Scores
+from dispatch.health.scores import CODES, MILD_BELOW, Scores
+from dispatch.health.sustained import Waiting
 from dispatch.health.thresholds import DEFAULTS, Thresholds, as_alarm
 from dispatch.health.watches import Watches
 from dispatch.model import Alarm, Cause, ElderId, Key, TerminalId, Vitals
 
 DIASTOLIC_HIGH = DEFAULTS["diastolic_mmhg"].high or inf
 """NEWS2 knows no diastolic pressure, so `is_ordinary` does not ask for it."""
+
+
+LOOKED_AT_AT_ONCE = 500
+"""Looked at in one go, a few ms: nothing else runs meanwhile."""
 
 
 class Particular(msgspec.Struct, frozen=True):
@@ -42,10 +47,11 @@ class Judging:
         self._watches = Watches()
         self._scores = Scores()
         self._watched, self._scored = self._watches.held(), self._scores.held()
+        self._mild = self._scores.mild()
 
     def judge_all(self, readings: Iterable[Vitals], particulars: Mapping[TerminalId, Particular]) -> list[Alarm]:
         """The alarms that readings raise, in their order; `particulars` of those terminals that have any."""
-        watched, scored = self._watched, self._scored
+        watched, scored, mild, note_mild = self._watched, self._scored, self._mild, self._scores.note_mild
         alarms = []
         for reading in readings:
             terminal_id, diastolic = reading.terminal_id, reading.diastolic_mmhg
@@ -56,6 +62,9 @@ class Judging:
                 and terminal_id not in scored
                 and terminal_id not in watched
             ):
+                saturation = reading.spo2_percent
+                if (saturation is not None and saturation < MILD_BELOW) or terminal_id in mild:
+                    note_mild(reading)
                 continue
             alarm = self.judge(reading, particulars.get(terminal_id, ORDINARY))
             if alarm is not None:
@@ -76,10 +85,38 @@ class Judging:
         """The terminals (and elders, where a terminal is one of several) that scored of late, now and later."""
         return self._scored
 
-    def forget(self, now: datetime) -> None:
-        """Let go of what is too old to matter."""
+    def go_round(self, now: datetime) -> Iterator[list[Alarm]]:
+        """Some of those of whom something is held at a time, so that something else may run between.
+
+        Gives the calls to have measured again what no reading has confirmed or cleared for too long, which go on being
+        given until they were taken: whoever asks for the next has taken those before. What is too old to matter is let
+        go of.
+        """
+        keys = list(self._scored)
+        waiting = self._watches.waiting(now)
+        for start in range(0, len(keys) + 1, LOOKED_AT_AT_ONCE):
+            some = keys[start : start + LOOKED_AT_AT_ONCE]
+            waiting += self._scores.waiting(now, some)
+            yield _measure_again(waiting, now)
+            for each in waiting:
+                watched = self._scores if each.cause.code in CODES else self._watches
+                watched.note_asked(each.key, each.cause.code)
+            waiting = []
+            self._scores.forget(now, some)
         self._watches.forget(now)
-        self._scores.forget(now)
+
+
+def _measure_again(waiting: Iterable[Waiting], now: datetime) -> list[Alarm]:
+    """One call for each reading that began suspicions; nobody waits since then, so its clocks begin now."""
+    by_reading: dict[Vitals, list[Cause]] = {}
+    for each in waiting:
+        by_reading.setdefault(each.begun_by, []).append(each.cause)
+    alarms = []
+    for reading, causes in by_reading.items():
+        codes = (*(cause.code for cause in causes), "not_measured_again")
+        alarm = as_alarm(reading, codes, tuple(causes), Key.MEASURE_AGAIN)
+        alarms.append(replace(alarm, received_at=now, happened_at=reading.happened_at or reading.received_at))
+    return alarms
 
 
 def _joined(reading: Vitals, alarm: Alarm | None, causes: tuple[Cause, ...]) -> Alarm:

@@ -138,7 +138,7 @@ def points(reading: Vitals, scale: Scale, on_oxygen: bool | None) -> dict[str, i
     scores = {}
     for name, (bounds, columns) in CUTS.items():
         value = plausible(reading, name)
-        if value is None or (name == "temperature_c" and value < FEVER_FROM and is_surface(reading)):
+        if value is None or (name == "temperature_c" and ends_fever_of_skin(reading)):
             continue
         scores[name] = columns[bisect_right(bounds, value)]
     saturation = plausible(reading, SPO2)
@@ -170,16 +170,18 @@ def told_at(reading: Vitals, now: datetime) -> datetime:
     return reading.received_at if happened_at is None or happened_at > now else happened_at
 
 
-def raised(band: Band, by: Score) -> Band:
-    """The band of a call once this score is known: graver or the same, never less grave."""
-    return band if by.band is None else min(band, by.band)
+def ends_fever_of_skin(reading: Vitals) -> bool:
+    """Whether a temperature was taken on the skin, where it says nothing but that no fever is felt there any more."""
+    value = plausible(reading, "temperature_c")
+    return value is not None and value < FEVER_FROM and is_surface(reading)
 
 
 def together(readings: Iterable[Vitals], now: datetime, within_s: float = 3600.0) -> Vitals | None:
     """One reading out of many of one elder: the newest plausible value of each parameter, if at most so old.
 
     A cuff tells a pressure, a finger clip a saturation: a score needs both. Readings may come in any order and doubled.
-    One that says it happened later than now is as old as its receipt. None if nothing is fresh.
+    One that says it happened later than now is as old as its receipt. That the skin feels no fever says nothing of a
+    temperature taken elsewhere. None if nothing is fresh.
     """
     oldest = now - timedelta(seconds=within_s)
     merged: Vitals | None = None
@@ -193,6 +195,8 @@ def _newer(older: Vitals, newer: Vitals) -> Vitals:
     told: dict[str, float | str | None] = {
         name: value for name in PLAUSIBLE if (value := plausible(newer, name)) is not None
     }
+    if ends_fever_of_skin(newer) and older.temperature_c is not None and not is_surface(older):
+        del told["temperature_c"]
     if "temperature_c" in told:
         told["temperature_site"] = newer.temperature_site
     return msgspec.structs.replace(older, received_at=newer.received_at, happened_at=newer.happened_at, **told)

@@ -3,15 +3,18 @@
 Each limit of each elder (`spo2_percent_low`) is watched by itself, and `step` folds readings into what is known of it:
 
     quiet      -> suspected  a reading crosses the limit
-    suspected  -> quiet      one reading is clear of it: back past the limit by more than the rule's `margin`
+    suspected  -> quiet      readings have been clear of it (back past the limit by more than the rule's `margin`), two
+                             or more in a row for a third of `for_s`, or more of them than have crossed it
     suspected  -> ringing    a later reading crosses it as well, `for_s` or more after the first. It rings
     any        -> ringing    one reading crosses the limit and lies beyond `EXTREMES`. It rings at once
     ringing    -> quiet      every reading has been clear for `clear_for_s`
     ringing    -> ringing    a reading still crosses it `again_s` after it rang, or is the first extreme one. It rings
 
-A reading between limit and margin leaves things as they are; so does one without this parameter, an implausible one,
-and one that skin says of a low temperature. Every figure of the rules and extremes below is ours unless it says
-otherwise, and a clinician should look at them.
+One good sample among bad ones is as little a recovery as one bad sample among good ones is an emergency: a clip that
+slips says both. But a clear reading after which nothing was told for twice `for_s` stands: what crosses the limit then
+is a new matter. A reading between limit and margin leaves things as they are; so does one without this parameter, an
+implausible one, and one that skin says of a low temperature. Every figure of the rules and extremes below is ours
+unless it says otherwise, and a clinician should look at them.
 
 **Time** is the device's word where it gives one: only differences count, so a clock that is wrong changes nothing. A
 reading not newer than the last one came late or twice and leaves things as they are, but (a) an extreme one that we
@@ -28,13 +31,16 @@ from enum import IntEnum, StrEnum
 import msgspec
 
 from dispatch.health.thresholds import DEFAULTS, Limits, Thresholds, is_surface, plausible
-from dispatch.model import Vitals
+from dispatch.model import Cause, Vitals
 
 GAP_S_MAX = 26 * 3600.0
 """Crossings further apart than what a device that measures once a day leaves between two are no longer one matter."""
 
 SET_BACK_S = 600.0
 """So long after the last reading that counted, one that says it is older shows a clock set back, not a late message."""
+
+UNCONFIRMED_S = 600.0
+"""A suspicion that no reading confirms or clears for so long is worth a telephone call."""
 
 REMEMBERED = 8
 """How many of the readings that rang are remembered by their instant, for those that are told again."""
@@ -50,6 +56,16 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     for_s: float = 60.0
     clear_for_s: float = 300.0
     again_s: float = 6 * 3600.0
+
+    @property
+    def dropped_after_s(self) -> float:
+        """So long must readings be clear before a suspicion is dropped, if more have crossed the limit."""
+        return self.for_s / 3
+
+    @property
+    def stands_after_s(self) -> float:
+        """After so long a single clear reading counts as the end of what was before."""
+        return self.for_s * 2
 
 
 Rules = Mapping[str, Rule]
@@ -116,21 +132,41 @@ class Watch(msgspec.Struct, frozen=True):
     since_at: datetime
     crossed_at: datetime
     """The first and the newest crossing of the present matter."""
+    begun_by: Vitals | None = None
+    """The first crossing reading of the present matter."""
     clear_at: datetime | None = None
     """The first of the clear readings since the last one that was not; None if there is none."""
+    surplus: int = 1
+    """By how many more readings crossed the limit than were clear of it, while it is suspected."""
     is_extreme: bool = False
     """Whether the present matter has rung as an extreme one."""
     extreme_at: datetime | None = None
     """The newest extreme reading, of this matter or one before; one that is older and comes late says nothing new."""
+    is_asked: bool = False
+    """Whether somebody was asked to measure again: nothing has been told since that confirms or clears a suspicion."""
     rang_at: datetime | None = None
     rang: tuple[tuple[datetime, Ring], ...] = ()
     """The newest that rang, by the instant of the reading."""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A suspicion that no reading has confirmed or cleared for too long; `key` is what it is held under."""
+
+    key: str
+    begun_by: Vitals
+    cause: Cause
 
 
 State = Mapping[str, Watch]
 """One elder's watched limits by their code. A limit that is quiet and rang nothing of late is not in it."""
 
 QUIET: State = {}
+
+
+def waits(watch: Watch, now: datetime) -> bool:
+    """Whether a suspicion waits for a reading in vain: the last word was no clear one, `UNCONFIRMED_S` ago."""
+    is_open = watch.phase is Phase.SUSPECTED and watch.clear_at is None and not watch.is_asked
+    return is_open and _seconds(watch.received_at, now) > UNCONFIRMED_S
 
 
 def step(
@@ -204,14 +240,21 @@ def _newer(
         return _clear(watch, at, rule), None
     if grade is Grade.NEAR:
         return msgspec.structs.replace(watch, clear_at=None), None
-    if watch.phase is Phase.QUIET or _seconds(watch.crossed_at, at) > GAP_S_MAX:
+    if _is_new_matter(watch, at, rule):
         return _begin(code, watch, reading, at, grade)
     return _go_on(code, watch, at, grade, rule)
 
 
+def _is_new_matter(watch: Watch, at: datetime, rule: Rule) -> bool:
+    if watch.phase is Phase.QUIET or _seconds(watch.crossed_at, at) > GAP_S_MAX:
+        return True
+    is_suspected = watch.phase is Phase.SUSPECTED
+    return is_suspected and watch.clear_at is not None and _seconds(watch.clear_at, at) > rule.stands_after_s
+
+
 def _begin(code: str, before: Watch | None, reading: Vitals, at: datetime, grade: Grade) -> tuple[Watch, Ring | None]:
     """The first crossing of a new matter."""
-    watch = Watch(Phase.SUSPECTED, at, reading.received_at, since_at=at, crossed_at=at)
+    watch = Watch(Phase.SUSPECTED, at, reading.received_at, since_at=at, crossed_at=at, begun_by=reading)
     if before is not None:
         watch = msgspec.structs.replace(watch, rang=before.rang, extreme_at=before.extreme_at)
     if grade is Grade.EXTREME:
@@ -222,7 +265,9 @@ def _begin(code: str, before: Watch | None, reading: Vitals, at: datetime, grade
 def _go_on(code: str, watch: Watch, at: datetime, grade: Grade, rule: Rule) -> tuple[Watch, Ring | None]:
     """One more crossing of a matter that is suspected or rings already."""
     extreme_at = at if grade is Grade.EXTREME else watch.extreme_at
-    watch = msgspec.structs.replace(watch, crossed_at=at, clear_at=None, extreme_at=extreme_at)
+    watch = msgspec.structs.replace(
+        watch, crossed_at=at, clear_at=None, extreme_at=extreme_at, surplus=watch.surplus + 1
+    )
     if watch.rang_at is None:
         rings = _seconds(watch.since_at, at) >= rule.for_s
     else:
@@ -246,13 +291,16 @@ def _ring(code: str, watch: Watch, at: datetime, grade: Grade) -> tuple[Watch, R
 
 
 def _clear(watch: Watch, at: datetime, rule: Rule) -> Watch | None:
-    """One reading clears a suspicion; what rings is over when all readings have been clear for long enough."""
-    if watch.phase is Phase.SUSPECTED:
-        return _quiet(watch)
+    """A suspicion is dropped, and what rings is over, when readings have been clear for long enough."""
     clear_at = watch.clear_at or at
+    clear_s = _seconds(clear_at, at)
+    if watch.phase is Phase.SUSPECTED:
+        surplus = watch.surplus - 1
+        is_dropped = surplus < 0 or clear_s >= rule.dropped_after_s
+        return _quiet(watch) if is_dropped else msgspec.structs.replace(watch, clear_at=clear_at, surplus=surplus)
     if watch.phase is Phase.RINGING:
-        ended = _seconds(clear_at, at) >= rule.clear_for_s
-        return _quiet(watch) if ended else msgspec.structs.replace(watch, clear_at=clear_at)
+        is_over = clear_s >= rule.clear_for_s
+        return _quiet(watch) if is_over else msgspec.structs.replace(watch, clear_at=clear_at)
     is_forgotten = watch.rang_at is None or _seconds(watch.rang[-1][0], at) > GAP_S_MAX
     return None if is_forgotten else watch
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import KeysView
 from datetime import datetime, timedelta
 
-from dispatch.health.sustained import GAP_S_MAX, QUIET, Ring, State, step
+from msgspec.structs import replace
+
+from dispatch.health.sustained import GAP_S_MAX, QUIET, Ring, State, Waiting, step, waits
 from dispatch.health.thresholds import DEFAULTS, Thresholds, as_alarm, crossed
 from dispatch.model import Alarm, Cause, TerminalId, Vitals
 
@@ -39,6 +41,22 @@ class Watches:
         if not rings:
             return None
         return as_alarm(reading, tuple(ring.code for ring in rings), tuple(_cause(reading, ring) for ring in rings))
+
+    def waiting(self, now: datetime) -> list[Waiting]:
+        """Suspicions that no reading has confirmed or cleared for too long."""
+        return [
+            Waiting(terminal_id, watch.begun_by, _cause(watch.begun_by, Ring(code, watch.since_at)))
+            for terminal_id, state in self._states.items()
+            for code, watch in state.items()
+            if waits(watch, now) and watch.begun_by is not None
+        ]
+
+    def note_asked(self, key: str, code: str) -> None:
+        """Somebody was asked to measure again."""
+        terminal_id = TerminalId(key)
+        state = self._states.get(terminal_id, QUIET)
+        if code in state:
+            self._states[terminal_id] = {**state, code: replace(state[code], is_asked=True)}
 
     def held(self) -> KeysView[TerminalId]:
         """The terminals of which something crossed a limit of late, now and later."""

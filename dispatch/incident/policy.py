@@ -34,7 +34,7 @@ class Target(StrEnum):
     POLICE = "outside_110"
 
 
-MAY_WAIT = frozenset({Key.SERVICE, Key.CONSULT, Key.TREND, Key.NO_ACTIVITY})
+MAY_WAIT = frozenset({Key.SERVICE, Key.CONSULT, Key.TREND, Key.NO_ACTIVITY, Key.MEASURE_AGAIN})
 """The kinds that may be below band 1: a key that says so, and what is only worth a look."""
 
 OUTSIDE = frozenset({Target.AMBULANCE, Target.FIRE_BRIGADE, Target.POLICE})

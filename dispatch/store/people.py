@@ -34,7 +34,7 @@ async def particulars(connection: Connection) -> list[Told]:
 
 
 async def wearers(connection: Connection, terminal_ids: Collection[str]) -> dict[TerminalId, ElderId]:
-    """Whom each of these terminals measures, if it is not the only one that measures that elder."""
+    """Whom each of these terminals measures, and every other one of that elder; none that is the only one."""
     rows = await connection.fetch(SQL["wearers"], list(terminal_ids))
     return {row["terminal_id"]: row["elder_id"] for row in rows}
 

@@ -123,6 +123,7 @@ class Ground:
     mark_s: float = 0.0
     ingests: list[Service] = field(default_factory=list)
     pouring: asyncio.Task[None] | None = None
+    poured_enough: asyncio.Event = field(default_factory=asyncio.Event)
     watching: list[asyncio.Task[None]] = field(default_factory=list)
     sockets: list[socket.socket] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)

@@ -53,7 +53,7 @@ async def _nothing_waits_for_long(on: Ground) -> list[str]:
 def _wall_wrong(name: str, seconds: float) -> Fault:
     return Fault(
         f"wall_{name}",
-        f"the service's wall clock is set (an) {name.replace('_', ' ')}, under it and across two restarts",
+        f"the service's wall clock is set one {name.replace('_', ' ')}, under it and across two restarts",
         _set_wall(seconds),
         _restart_wrong_then_right,
         full=Size(4),

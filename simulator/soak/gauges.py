@@ -19,7 +19,7 @@ WARM_AFTER_S = 45.0
 """A young process fills its caches; what it does meanwhile says nothing about what it will do for days."""
 
 QUIET_AFTER_S = 12.0
-"""Presses made within so long of a fault's begin are told apart: they wait for what is away."""
+"""What is measured within so long of a fault is left out: presses wait for what is away, and so do readings."""
 
 TABLES = """
     SELECT relname, n_live_tup AS live, n_dead_tup AS dead, pg_total_relation_size(relid) AS bytes
@@ -44,6 +44,9 @@ class Gauges:
     """When the present process was started."""
 
     fault_s: float = float("-inf")
+    counts_from_s: float = 0.0
+    """Memory counts from here: the board shows a closed call for half an hour, and for so long its memory grows."""
+
     _from_s: float = 0.0
 
     def born(self, now_s: float) -> None:
@@ -53,7 +56,8 @@ class Gauges:
     async def look(self, on: Ground) -> None:
         """Measure everything that can be measured now."""
         now_s = on.clock.elapsed()
-        if on.one.is_running and now_s - self.began_s > WARM_AFTER_S:
+        is_quiet = now_s > max(self.counts_from_s, self.began_s + WARM_AFTER_S, self.fault_s + QUIET_AFTER_S)
+        if on.one.is_running and is_quiet:
             self._look_at_process(now_s, on.one.pid)
         self._look_at_presses(on, now_s)
         if on.postgres.is_running:

@@ -37,7 +37,12 @@ TOP_FROM_S, TOP_FOR_S = 3.0, 8.0
 
 LOOK_EVERY_S = 2.0
 CLOSE_EVERY_S = 1.0
-CLOSED_AFTER_S = 10.0
+CLOSED_AFTER_S = 60.0
+"""Presses meanwhile join the open call, as a worried person's do."""
+
+COUNTED_SHARE = 0.5
+"""The slope of memory is that of the last half: of an hour or more, it tells what will be after days."""
+
 FAULTS_AT_LEAST_EVERY_S, FAULTS_AT_MOST_EVERY_S = 25.0, 120.0
 AWAY_S = {"service_killed": 1.0, "broker_restarted": 0.5, "database_stopped": 5.0}
 UNDONE_WITHIN_S = 15.0
@@ -74,6 +79,7 @@ class Soak:
         async with readings(on, self.rate_per_s):
             on.callers.press()
             until_s = clock.elapsed() + self.wanted.minutes * 60
+            self.gauges.counts_from_s = until_s - self.wanted.minutes * 60 * COUNTED_SHARE
             beside = [asyncio.create_task(each) for each in (self._look_on(), self._close_on())]
             try:
                 await self._break_until(until_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -125,8 +125,12 @@ async def test_a_terminal_that_started_anew_is_told_again_of_its_open_call(datab
     assert len(told) == 1
 
 
+async def nobody_waits(alarms: Sequence[Alarm]) -> None:
+    raise AssertionError(alarms)
+
+
 async def test_an_elders_own_limits_judge_the_terminal_of_the_home(database: Database) -> None:
-    registry = Registry(database, VirtualClock(AT))
+    registry = Registry(database, VirtualClock(AT), nobody_waits)
     await registry.read()
     readings = [Vitals(terminal_id, AT, spo2_percent=88) for terminal_id in (T1, T2)]
     assert registry.judge(readings) == []
@@ -140,7 +144,7 @@ async def test_an_elders_own_limits_judge_the_terminal_of_the_home(database: Dat
 async def test_limits_that_make_no_sense_leave_the_defaults(database: Database) -> None:
     async with database.connection() as connection:
         await connection.execute("""UPDATE elder SET thresholds = '{"pulse": 3}'""")
-    registry = Registry(database, VirtualClock(AT))
+    registry = Registry(database, VirtualClock(AT), nobody_waits)
     await registry.read()
     readings = [Vitals(T1, AT + timedelta(minutes=minute), spo2_percent=88) for minute in (0, 1)]
     assert len(registry.judge(readings)) == 1
@@ -156,7 +160,7 @@ async def test_a_cuff_and_a_clip_of_one_elder_score_together_once_one_of_them_sc
             INSERT INTO terminal_home VALUES ('clip', 'pair', 'worn', '2026-01-01'),
                 ('cuff', 'pair', 'worn', '2026-01-01'), ('wall', 'pair', NULL, '2026-01-01');
         """)
-    registry = Registry(database, VirtualClock(AT))
+    registry = Registry(database, VirtualClock(AT), nobody_waits)
 
     def told(minute: int) -> list[Vitals]:
         at = AT + timedelta(minutes=minute)
@@ -172,10 +176,53 @@ async def test_a_cuff_and_a_clip_of_one_elder_score_together_once_one_of_them_sc
     assert [alarm.flaws for alarm in registry.judge([*told(2), *told(3)])] == [("news2_urgent",)]
 
 
+async def test_a_terminal_of_little_note_scores_together_with_one_that_scored(database: Database) -> None:
+    """A saturation of 95 % alone makes nobody ask whom that clip measures; the cuff of the same elder does."""
+    async with database.connection() as connection:
+        await connection.execute("""
+            INSERT INTO home (home_id) VALUES ('pair');
+            INSERT INTO elder (elder_id, name) VALUES ('worn', '');
+            INSERT INTO resident VALUES ('pair', 'worn', '2026-01-01');
+            INSERT INTO terminal (terminal_id) VALUES ('clip'), ('cuff');
+            INSERT INTO terminal_home VALUES ('clip', 'pair', NULL, '2026-01-01'), ('cuff', 'pair', NULL, '2026-01-01');
+        """)
+    registry = Registry(database, VirtualClock(AT), nobody_waits)
+
+    def told(minute: int) -> list[Vitals]:
+        at = AT + timedelta(minutes=minute)
+        return [
+            Vitals(TerminalId("clip"), at, spo2_percent=95),
+            Vitals(TerminalId("cuff"), at + timedelta(seconds=9), systolic_mmhg=95, heart_rate_bpm=112),
+        ]
+
+    assert registry.judge([*told(0), *told(1)]) == []
+    await registry.read()
+    assert [alarm.flaws for alarm in registry.judge([*told(2), *told(3)])] == [("news2_urgent",)]
+
+
+async def test_what_was_measured_once_and_was_critical_is_called_about_a_while_later(database: Database) -> None:
+    clock = VirtualClock(AT)
+    called: asyncio.Queue[Alarm] = asyncio.Queue()
+
+    async def call(alarms: Sequence[Alarm]) -> None:
+        for alarm in alarms:
+            called.put_nowait(alarm)
+
+    registry = Registry(database, clock, call)
+    registry.judge([Vitals(T1, AT, spo2_percent=85)])
+    await clock.advance(601)
+    running = asyncio.ensure_future(registry.run())
+    try:
+        alarm = await called.get()
+    finally:
+        running.cancel()
+    assert (alarm.terminal_id, alarm.key, alarm.received_at) == (T1, Key.MEASURE_AGAIN, AT + timedelta(seconds=601))
+
+
 async def test_an_elder_on_the_second_scale_is_scored_by_it(database: Database) -> None:
     async with database.connection() as connection:
         await connection.execute("""UPDATE elder SET spo2_scale = 'two' WHERE elder_id = 'e1'""")
-    registry = Registry(database, VirtualClock(AT))
+    registry = Registry(database, VirtualClock(AT), nobody_waits)
     await registry.read()
     readings = [
         Vitals(

@@ -26,7 +26,11 @@ __all__ = ["clock", "town"]
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 AT_ONCE = 200
-"""So many messages are published before their end is waited for: of beats, which are QoS 0, the broker keeps few."""
+"""So many messages are published before their end is waited for."""
+
+PARKED = """
+    SELECT reason, count(*) FROM parked WHERE topic NOT LIKE '%/beat' GROUP BY reason ORDER BY reason COLLATE "C" """
+"""Beats are QoS 0: the broker may drop them when there is much to do, so nobody can say how many were parked."""
 
 IDS = st.sampled_from(["T1", "T2", "nobody", "终端", "a b"]) | st.text(max_size=130) | NASTY_TEXT
 
@@ -120,10 +124,10 @@ async def test_whatever_is_published_is_kept_or_parked_and_every_lane_goes_on(to
         await publish(town, some)
         await heard_to_the_end(town, f"last-{number}")
         for topic, payload in some:
-            understood = kinds.decode(f"{root}/{topic}", payload, town.clock.now())
-            unreadable.update(heard.reason for heard in understood if isinstance(heard, Unreadable))
-        parked = 'SELECT reason, count(*) FROM parked GROUP BY reason ORDER BY reason COLLATE "C"'
-        await town.until(parked, sorted(unreadable.items()))
+            if not topic.endswith("/beat"):
+                understood = kinds.decode(f"{root}/{topic}", payload, town.clock.now())
+                unreadable.update(heard.reason for heard in understood if isinstance(heard, Unreadable))
+        await town.until(PARKED, sorted(unreadable.items()))
     leading = town.service.leading
     assert leading is not None
     assert {lane: intake.counts.set_aside for lane, intake in leading.lanes.intakes.items()} == dict.fromkeys(Lane, 0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.health.news2 import MOST, Consciousness, Scale, Score, raised, score, together
+from dispatch.health.news2 import MOST, Consciousness, Scale, Score, score, together
 from dispatch.model import Band, Vitals
 
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -140,18 +140,6 @@ def test_of_the_skin_only_a_fever_counts(value: float, by_parameter: dict[str, i
 def test_the_band_that_a_score_asks_for(measured: dict[str, float], total: int, band: Band | None) -> None:
     scored = score(reading(**measured))
     assert (scored.total, scored.band) == (total, band)
-
-
-@pytest.mark.parametrize("band", list(Band))
-def test_a_score_raises_a_band_and_never_lowers_it(band: Band) -> None:
-    well = score(reading(**WELL), on_oxygen=False, consciousness=Consciousness.ALERT)
-    urgent, life = (
-        score(reading(heart_rate_bpm=131)),
-        score(reading(heart_rate_bpm=131, spo2_percent=80, systolic_mmhg=80)),
-    )
-    assert raised(band, well) == band
-    assert raised(band, urgent) == min(band, Band.URGENT)
-    assert raised(band, life) == Band.LIFE
 
 
 vitals = st.fixed_dictionaries(

@@ -50,8 +50,12 @@ def fold(readings: Iterable[Vitals], state: State = QUIET) -> tuple[State, list[
         ([(0, 91), (60, 91)], [60]),
         ([(0, 92), (60, 92)], []),
         ([(0, 90), (30, 93), (60, 90)], [60]),
-        ([(0, 90), (30, 94), (60, 90)], []),
-        ([(0, 90), (30, 94), (60, 90), (120, 90)], [120]),
+        ([(0, 90), (30, 94), (60, 90)], [60]),  # one good sample among bad ones
+        ([(0, 90), (30, 94), (40, 94), (60, 90), (100, 90), (120, 90)], [120]),  # more good ones than bad ones
+        ([(0, 90), (5, 90), (10, 90), (30, 94), (49, 94), (60, 90)], [60]),
+        ([(0, 90), (5, 90), (10, 90), (30, 94), (50, 94), (60, 90)], []),  # all good for 20 s
+        ([(0, 90), (30, 94), (150, 90)], [150]),
+        ([(0, 90), (30, 94), (151, 90)], []),  # the last word for two minutes was a good one
         ([(0, 90), (86_400, 90)], [86_400]),  # a device that measures once a day
         ([(0, 90), (26 * HOUR, 90)], [26 * HOUR]),
         ([(0, 90), (26 * HOUR + 1, 90)], []),
@@ -234,6 +238,46 @@ def test_between_two_matters_that_rang_all_was_clear_for_long_enough(told: list[
             clear_s = max(clear_s, (each.received_at - since_at).total_seconds() if since_at else 0)
         is_reminded = (third_at - first_at).total_seconds() >= rule.again_s
         assert clear_s >= rule.clear_for_s or is_reminded
+
+
+bad, good = st.integers(84, 91), st.integers(94, 99)
+short = st.integers(1, 60)
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.tuples(short, bad), min_size=2, max_size=9), st.tuples(short, good)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_single_good_samples_among_bad_ones_silence_nothing(
+    runs: list[tuple[list[tuple[int, int]], tuple[int, int]]],
+) -> None:
+    """A clip that slips says something normal now and then."""
+    told = [each for low, high in runs for each in (*low, high)]
+    readings = at_times(told)
+    crossing = [each.received_at for each in readings if (each.spo2_percent or 0) <= 91]
+    assert len(fold(readings)[1]) == ((crossing[-1] - crossing[0]).total_seconds() >= RULES["spo2_percent"].for_s)
+
+
+@given(
+    st.lists(
+        st.tuples(st.tuples(short, bad), st.lists(st.tuples(short, good), min_size=2, max_size=9)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_single_bad_samples_among_good_ones_ring_never(
+    runs: list[tuple[tuple[int, int], list[tuple[int, int]]]],
+) -> None:
+    assert fold(at_times([each for low, high in runs for each in (low, *high)]))[1] == []
+
+
+@pytest.mark.parametrize("nth", [4, 9])
+def test_a_clear_sample_now_and_then_does_not_silence_an_emergency(nth: int) -> None:
+    told = [(6.0 * n, 84.0 if n % nth else 94.0) for n in range(1200)]
+    assert [at_s for at_s, _ in fold(spo2(*told))[1]] == [66.0]
 
 
 @given(gaps)

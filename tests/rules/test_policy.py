@@ -36,7 +36,7 @@ def test_the_default_policy_knows_every_kind() -> None:
 def test_a_human_press_is_never_below_urgent_unless_it_says_so() -> None:
     policies = read_policies(DEFAULT, "default_policy.toml")
     assert {key for key in Key if policies[key].band > Band.URGENT} == {
-        *(Key.CONSULT, Key.SERVICE, Key.TREND, Key.NO_ACTIVITY)
+        *(Key.CONSULT, Key.SERVICE, Key.TREND, Key.NO_ACTIVITY, Key.MEASURE_AGAIN)
     }
 
 

@@ -75,4 +75,4 @@ def test_only_the_frail_decline_and_their_readings_end_in_a_call() -> None:
         assert isinstance(each, Reading)
         reading = Vitals(each.terminal_id, START + timedelta(seconds=each.at_s), **measured(each))  # type: ignore[arg-type]
         rang += [alarm.flaws for alarm in [judging.judge(reading)] if alarm is not None]
-    assert rang[:3] == [("news2_urgent",), ("spo2_percent_low",), ("news2_emergency",)]
+    assert rang[:3] == [("news2_urgent",), ("news2_emergency",), ("spo2_percent_low",)]

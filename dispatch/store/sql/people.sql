@@ -14,22 +14,21 @@ WHERE (thresholds IS NOT NULL OR spo2_scale <> 'one' OR on_oxygen IS NOT NULL)
         )
     )
 
--- wearers: whom each of terminals $1 measures, if other terminals measure that elder too
+-- wearers: of whom each of terminals $1 measures, all terminals that do, if there are several
 WITH asked AS (
     SELECT hung.terminal_id, home_id, coalesce(hung.elder_id, min(resident.elder_id)) AS elder_id
     FROM terminal_home AS hung JOIN resident USING (home_id)
     WHERE hung.terminal_id = ANY ($1::text[]) AND hung.until IS NULL AND resident.until IS NULL
     GROUP BY hung.terminal_id, home_id, hung.elder_id HAVING hung.elder_id IS NOT NULL OR count(*) = 1
-)
-SELECT terminal_id, elder_id FROM asked
-WHERE EXISTS (
-    SELECT FROM terminal_home AS beside
-    WHERE beside.home_id = asked.home_id AND beside.terminal_id <> asked.terminal_id AND beside.until IS NULL
-        AND (beside.elder_id = asked.elder_id OR beside.elder_id IS NULL AND NOT EXISTS (
+), measuring AS (
+    SELECT each.terminal_id, asked.elder_id, count(*) OVER (PARTITION BY asked.terminal_id) AS together
+    FROM asked JOIN terminal_home AS each ON each.home_id = asked.home_id AND each.until IS NULL
+        AND (each.elder_id = asked.elder_id OR each.elder_id IS NULL AND NOT EXISTS (
             SELECT FROM resident AS other
             WHERE other.home_id = asked.home_id AND other.elder_id <> asked.elder_id AND other.until IS NULL
         ))
 )
+SELECT DISTINCT terminal_id, elder_id FROM measuring WHERE together > 1
 
 -- heard: terminals gave a sign of life; gives the session each had before, of those that now name another
 UPDATE terminal SET

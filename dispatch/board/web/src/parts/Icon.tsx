@@ -43,6 +43,7 @@ const STROKES = {
   vitals_urgent: 'M2 12h4l2-4 3 8 2-4h9',
   trend: 'M3 17l6-5 4 3 8-9M15 6h6v6',
   no_activity: 'M3 12h18M12 5v3M12 16v3',
+  measure_again: 'M4 12a8 8 0 1 1 2.500 5.800M4 12l-2-3M4 12l3-2M12 8v4l3 2',
   unreadable: 'M12 17v.5M9.500 9a2.500 2.500 0 1 1 3.400 2.400c-.6.3-.9.8-.9 1.600M4 3h16v18H4Z',
   worker_safety: 'M12 3l8 3v6c0 5-4 8-8 9-4-1-8-4-8-9V6ZM12 9v4M12 15.500v.5',
   possible_gap: 'M3 12h5M16 12h5M10 8l4 8',
