@@ -30,7 +30,7 @@ RECOVER_OLDER_S = 0.5
 """What another process committed (a person's answer, say) is found here within about a second."""
 RECOVER_MAX = 2_000
 CLOCKS_APART = timedelta(days=1)
-"""A former process' clock may have been ahead of ours: what it left goes before anything of ours all the same."""
+"""A former process' clock may have been ahead of ours: what it left "later than now" goes before anything of ours."""
 CATCH_UP_MAX = 100_000
 NOTE_EVERY_S = 0.05
 Recipient = tuple[str, str]
@@ -142,8 +142,8 @@ class Sender:
             async with self._database.connection() as connection:
                 left = await outbox.queued(connection, self._clock.now() + CLOCKS_APART, CATCH_UP_MAX)
         early, self._early = self._early or [], None
-        ours = {message.id for message in early}
-        self.post([*(message for message in left if message.id not in ours), *early])
+        now, known = self._clock.now(), {message.id: message for message in [*left, *early]}
+        self.post(sorted(known.values(), key=lambda message: (message.created_at <= now, message.id)))
         return len(left)
 
     async def recover(self) -> int:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FIRES_WITHIN_S = 1.0
 AFTER_TROUBLE_S = 2.0
 """A clock fires so soon after its time, or after the service is there again."""
+CLOCKS_AGREE_S = 0.05
 SET_BACK_WITHIN_S = 30.0
 """Between what was written last and a restart this much may pass that nobody could count."""
 RESTARTS_AFTER_S = (0.3, 3.0)
@@ -65,7 +66,7 @@ class Centre:
         self._number = 0
         self._ends_at_s: dict[IncidentId, float] = {}
         """When, by the world's own time, the clock of each incident was to run out."""
-        self._numbers: dict[tuple[str, str | None], set[int]] = {}
+        self._numbers: dict[tuple[str, str | None], dict[int, float | None]] = {}
         self.changed_at_s = 0.0
         world.on_task = _of_process
 
@@ -131,19 +132,21 @@ class Centre:
     def published(self, process: Process, topic: str, payload: bytes) -> None:
         """Promises 5 and 6: what is sent was committed, and `stored` is said of what is durable.
 
-        In order for each recipient is what the leader itself decided, before and after a restart. What another process
-        commits beside it is found up to a second later, and its number says that it is older.
+        In order for each recipient is what leaders decided by one clock, over restarts and lost answers. What another
+        process commits beside the leader is found up to a second later, and after somebody has set the clock nobody
+        knows what came first: there the number tells the terminal which is older.
         """
         receipt, terminal_id = msgspec.json.decode(payload), topic.split("/")[3]
         alarm_id, n, stage = receipt["alarm_id"], receipt["n"], receipt["stage"]
         process.tell(f"receipt {terminal_id} {alarm_id} {stage} n={n}")
         self._expect_leader(process)
         self.mirror.handed.add((terminal_id, alarm_id, n, stage))
-        sent = self._numbers.setdefault((terminal_id, receipt.get("incident_id")), set())
-        is_ours = self.mirror.receipts.get((terminal_id, alarm_id, n, stage), False)
-        if is_ours and n not in sent and n < max(sent, default=0):
-            self.world.story.breach(f"5: receipt {n} of {alarm_id} to {terminal_id} came after {max(sent)}")
-        sent.add(n)
+        sent = self._numbers.setdefault((terminal_id, receipt.get("incident_id")), {})
+        ahead_s = self.mirror.receipts.get((terminal_id, alarm_id, n, stage))
+        later = [m for m, of in sent.items() if m > n and _is_same_clock(of, ahead_s)]
+        if n not in sent and later:
+            self.world.story.breach(f"5: receipt {n} of {alarm_id} to {terminal_id} came after {max(later)}")
+        sent[n] = ahead_s
         if (terminal_id, alarm_id, n, stage) not in self.mirror.receipts:
             self.world.story.breach(f"5: sent what was not committed: {stage} of {alarm_id} to {terminal_id}")
         if not any(key[:2] == (terminal_id, alarm_id) for key in self.mirror.alarms):
@@ -207,6 +210,10 @@ class Centre:
         if process is None or not self.mirror.due:
             return None
         return (min(self.mirror.due.values()) - process.clock.now()) / timedelta(seconds=1)
+
+
+def _is_same_clock(one_s: float | None, other_s: float | None) -> bool:
+    return one_s is not None and other_s is not None and abs(one_s - other_s) < CLOCKS_AGREE_S
 
 
 def _as_it_stood(incident: Incident) -> tuple[object, ...]:

@@ -25,6 +25,10 @@ class ProcessClock(SystemClock):
         super().__init__(self._set_by_hand)
         self._draw = process.world.chances(f"ids of {process.name}")
 
+    def ahead_s(self) -> float:
+        """How far it is ahead of the world's own time."""
+        return self.now().timestamp() - START.timestamp() - self._process.world.now_s
+
     def _set_by_hand(self) -> float:
         return START.timestamp() + self._process.world.now_s + self._process.centre.wall_off_s
 

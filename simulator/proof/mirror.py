@@ -69,8 +69,8 @@ class Mirror:
         """When each message was decided that is not sent yet."""
         self.due: dict[IncidentId, datetime] = {}
         """When the earliest clock of each open incident runs out."""
-        self.receipts: dict[tuple[str, str, int, str], bool] = {}
-        """Committed receipts, and whether the leader itself committed them."""
+        self.receipts: dict[tuple[str, str, int, str], float | None] = {}
+        """Committed receipts, and how far the clock was ahead by which the leader itself did so; None: another did."""
         self.told: set[str] = set()
         self.parked: set[str] = set()
         self.term = 0
@@ -80,8 +80,11 @@ class Mirror:
         """Workers whose page was shown."""
         self.looks = 0
 
-    async def look(self, who: str, term: int | None, *, by_leader: bool) -> None:
-        """See what a commit has changed; `term` is the one it was written under, if it had to be."""
+    async def look(self, who: str, term: int | None, ahead_s: float | None) -> None:
+        """See what a commit has changed; `term` is the one it was written under, if it had to be.
+
+        `ahead_s` is how far the clock of the leader is ahead that committed; None if it was not the leader.
+        """
         self.looks += 1
         changed: list[IncidentId] = []
         for row in await self._eye.fetch(LOOK, self._horizon):
@@ -89,19 +92,19 @@ class Mirror:
                 changed.append(IncidentId(UUID(row["a"])))
                 self._due(changed[-1], row["at"])
             else:
-                self._see(row, by_leader=by_leader)
+                self._see(row, ahead_s)
         if changed and term is not None and term != self.term:
             self._story.breach(f"8: {who} wrote under term {term}, and {self.term} had begun")
         if changed:
             for incident in await read_incidents(self._eye, self._shelf, changed):
                 self._incident(incident, who)
 
-    def _see(self, row: Any, *, by_leader: bool) -> None:
+    def _see(self, row: Any, ahead_s: float | None) -> None:
         match row["what"]:
             case "alarm":
                 self.alarms[row["a"], row["b"], row["c"]] = row["d"]
             case "message":
-                self._message(row, by_leader=by_leader)
+                self._message(row, ahead_s)
             case "parked":
                 self.parked.add(row["a"])
             case "term":
@@ -122,7 +125,7 @@ class Mirror:
         else:
             self.due[incident_id] = at
 
-    def _message(self, row: Any, *, by_leader: bool) -> None:
+    def _message(self, row: Any, ahead_s: float | None) -> None:
         if row["b"] == "queued":
             self.queued[row["a"]] = row["at"]
         else:
@@ -131,7 +134,7 @@ class Mirror:
         if name == "receipt":
             body = msgspec.json.decode(row["d"])
             receipt = recipient, body["alarm_id"], body["n"], body["stage"]
-            self.receipts.setdefault(receipt, by_leader)
+            self.receipts.setdefault(receipt, ahead_s)
             if row["b"] == "sent" and receipt not in self.handed:
                 self._story.breach(f"5: recorded as sent and was not: {receipt}")
         else:

@@ -186,7 +186,8 @@ class Process:
     async def has_committed(self, term: int | None) -> None:
         """Something is durable: what must hold is looked at before anything else happens."""
         mirror = self.centre.mirror
-        await mirror.look(self.name, term, by_leader=self.lease.term == mirror.term)
+        is_leader = self.lease.term == mirror.term
+        await mirror.look(self.name, term, self.clock.ahead_s() if is_leader else None)
 
     async def hang(self, seconds: float) -> None:
         """Wait for an answer that does not come; until it is given up the process is not well."""
