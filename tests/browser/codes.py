@@ -76,6 +76,16 @@ def logged() -> Codes:
                 if place is not None:
                     for code in constants(argument(call, place, "code")):
                         found.setdefault(code, {"by"}).update(_facts_near(function, tree))
+    for tree in trees("devices"):  # what the rounds find is handed to the engine with its facts
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)):
+            if function.name == "_silent":
+                found["opened"] |= {
+                    text
+                    for node in ast.walk(function)
+                    if isinstance(node, ast.Dict)
+                    for key in node.keys
+                    for text in constants(key)
+                }
     return found
 
 
