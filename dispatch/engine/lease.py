@@ -15,7 +15,7 @@ from typing import IO
 
 from dispatch import logs
 from dispatch.clock import Clock
-from dispatch.errors import Unreachable
+from dispatch.errors import SteppedDown, Unreachable
 from dispatch.store import lease as store
 from dispatch.store.database import Database
 
@@ -144,5 +144,7 @@ class Lease:
             work.cancel()
             ends = await asyncio.gather(keeping, work, return_exceptions=True)
         for end in ends:
-            if isinstance(end, Exception):
+            if isinstance(end, SteppedDown):  # the work found out before the next beat did
+                self.term = None
+            elif isinstance(end, Exception):
                 raise end

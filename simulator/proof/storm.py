@@ -14,8 +14,8 @@ DIES_WITHIN_STEPS = 80
 AWAY_S = (0.5, 20.0)
 NAP_S = (0.1, 1.9)
 SLEEP_S = (3.0, 25.0)
-BACK_WITHIN_S = 8.0
-"""A restart takes up to 3 s here, a takeover 3 to 4 s more."""
+BACK_WITHIN_S = 14.0
+"""A statement that hangs outlasts the storm by up to 5 s, a restart takes up to 3 s here, a takeover 3 to 4 s more."""
 
 
 class Storm:

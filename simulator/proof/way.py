@@ -198,9 +198,11 @@ class Way:
         if process.trouble.strikes("database_slow"):
             process.strike("database_slow", what)
             await process.clock.sleep(self._draw.uniform(*SLOW_S))
+            process.well_since_s = process.world.now_s
         if process.trouble.strikes("database_times_out"):
             process.strike("database_times_out", what)
             await process.clock.sleep(database.COMMAND_WITHIN_S)
+            process.well_since_s = process.world.now_s  # a hung statement may outlast the storm
             line.terminate()
             raise TimeoutError
         self._perhaps_broken(line, what)

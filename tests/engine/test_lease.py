@@ -201,6 +201,18 @@ async def test_leading_stops_the_work_when_the_lease_is_lost(one: Lease, two: Le
     assert one.term is None
 
 
+async def test_work_that_finds_the_lease_lost_ends_the_leading_and_is_no_fault(one: Lease, clock: VirtualClock) -> None:
+    await one.win()
+
+    async def run() -> None:
+        raise SteppedDown("lease_lost", term=1)
+
+    leading = asyncio.ensure_future(one.lead(asyncio.create_task(run())))
+    await passes(clock, leading)
+    await leading
+    assert one.term is None
+
+
 async def test_leading_ends_with_the_work(one: Lease, clock: VirtualClock) -> None:
     await one.win()
     work = asyncio.create_task(clock.sleep(0))
