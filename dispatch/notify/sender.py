@@ -61,6 +61,7 @@ class Sender:
         self._early: list[OutboxMessage] | None = []
         """What was decided before the rows that nobody told us of were read (a former process' rows, or those of a
         commit whose answer was lost); None once they are."""
+        self._doubts = 0
         self._bell = Bell()
 
     # --- taking in ----------------------------------------------------------------------------------------------
@@ -74,6 +75,7 @@ class Sender:
 
     def look_again(self) -> None:
         """A commit may have happened of which nobody will tell us: its messages go before anything newer."""
+        self._doubts += 1
         if self._early is None:
             self._early = []
             self._bell.ring()
@@ -134,8 +136,11 @@ class Sender:
 
         Returns how many there were.
         """
-        async with self._database.connection() as connection:
-            left = await outbox.queued(connection, self._clock.now() + CLOCKS_APART, CATCH_UP_MAX)
+        doubts = -1
+        while doubts != self._doubts:  # what was written while we read may have been missed
+            doubts = self._doubts
+            async with self._database.connection() as connection:
+                left = await outbox.queued(connection, self._clock.now() + CLOCKS_APART, CATCH_UP_MAX)
         early, self._early = self._early or [], None
         ours = {message.id for message in early}
         self.post([*(message for message in left if message.id not in ours), *early])

@@ -190,7 +190,7 @@ class Centre:
         if due_at(self.mirror.incidents[incident.id]) != at:
             return
         leader = self.leader()
-        if leader is None or self.is_stormy:
+        if leader is None or leader.hanging or self.is_stormy:
             self.world.later(AFTER_TROUBLE_S, lambda: self._must_have_fired(incident, at))
             return
         late_s = (leader.clock.now() - at).total_seconds()

@@ -69,6 +69,8 @@ class Process:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.well_since_s = self.world.now_s
         """Since when nothing has struck it."""
+        self.hanging = 0
+        """Statements whose answer does not come."""
         self._thawed: asyncio.Event | None = None
         self.way = Way(self, centre.depot)
         self.clock = ProcessClock(self)
@@ -185,6 +187,15 @@ class Process:
         """Something is durable: what must hold is looked at before anything else happens."""
         mirror = self.centre.mirror
         await mirror.look(self.name, term, by_leader=self.lease.term == mirror.term)
+
+    async def hang(self, seconds: float) -> None:
+        """Wait for an answer that does not come; until it is given up the process is not well."""
+        self.hanging += 1
+        try:
+            await self.clock.sleep(seconds)
+        finally:
+            self.hanging -= 1
+            self.well_since_s = self.world.now_s
 
     def strike(self, fault: str, what: str = "") -> None:
         self.well_since_s = self.world.now_s

@@ -197,12 +197,10 @@ class Way:
         self._perhaps_broken(line, what)
         if process.trouble.strikes("database_slow"):
             process.strike("database_slow", what)
-            await process.clock.sleep(self._draw.uniform(*SLOW_S))
-            process.well_since_s = process.world.now_s
+            await process.hang(self._draw.uniform(*SLOW_S))
         if process.trouble.strikes("database_times_out"):
             process.strike("database_times_out", what)
-            await process.clock.sleep(database.COMMAND_WITHIN_S)
-            process.well_since_s = process.world.now_s  # a hung statement may outlast the storm
+            await process.hang(database.COMMAND_WITHIN_S)
             line.terminate()
             raise TimeoutError
         self._perhaps_broken(line, what)

@@ -214,6 +214,25 @@ async def test_what_a_commit_of_unknown_outcome_decided_goes_out_before_anything
     assert office.wire.sent == ["t1:1", "t1:2"]
 
 
+async def test_a_commit_of_unknown_outcome_while_what_was_left_is_read_is_read_as_well(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = outbox.queued
+
+    async def read_too_early(connection: Any, before: datetime, limit: int) -> list[OutboxMessage]:
+        monkeypatch.setattr(outbox, "queued", read)
+        left = await read(connection, before, limit)
+        await office.commit(office.message("t1", 1), heard=False)
+        office.sender.look_again()
+        await office.commit(office.message("t1", 2))
+        return left
+
+    monkeypatch.setattr(outbox, "queued", read_too_early)
+    await office.sender.catch_up()
+    await office.turn()
+    assert office.wire.sent == ["t1:1", "t1:2"]
+
+
 async def test_what_another_process_committed_is_found_a_while_later(office: Office) -> None:
     await office.sender.catch_up()
     await office.commit(office.message("t1", 1), heard=False)
