@@ -154,7 +154,7 @@ class Rounds:
             silence = self._silence(each, last_at, listening, now)
             if silence is not None:
                 lasted = {"silent_s": round(silence.silent_s), "allowed_s": round(silence.allowed_s)}
-                found[home_id] = {"flaws": [quiet.CODE]} | lasted
+                found[home_id] = {"flaws": [quiet.CODE], "last_heard_at": last_at.isoformat()} | lasted
         return found
 
     def _silence(self, heard: Heard, last_at: datetime, listening: Sequence[Span], now: datetime) -> Silence | None:

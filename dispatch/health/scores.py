@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, KeysView, Mapping
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 
 import msgspec
 
@@ -40,6 +40,9 @@ AGREEING_MIN = 3
 
 MILD_BELOW = 95 + 0.4995
 """A saturation below it that `news2.is_ordinary` lets pass scores one point."""
+
+MILD_FORGOTTEN_AT_ONCE = 5000
+"""Some ms of work; asked once a minute, it is several times what a city leaves behind."""
 
 CODES: Mapping[str, int] = {"news2_urgent": URGENT_FROM, "news2_emergency": EMERGENCY_FROM}
 RULE = Rule(margin=1)
@@ -165,7 +168,8 @@ class Scores:
             told = [each.at for each in held.newest.values()]
             if max(told + watched, default=oldest) <= oldest:
                 del self._held[key]
-        gone = [key for key, each in takewhile(lambda item: item[1].at <= oldest, self._mild.items())]
+        old = takewhile(lambda item: item[1].at <= oldest, self._mild.items())
+        gone = [key for key, _ in islice(old, MILD_FORGOTTEN_AT_ONCE)]
         for key in gone:
             del self._mild[key]
 

@@ -76,6 +76,11 @@ def logged() -> Codes:
                 if place is not None:
                     for code in constants(argument(call, place, "code")):
                         found.setdefault(code, {"by"}).update(_facts_near(function, tree))
+    for tree in trees("devices"):  # what the rounds find is handed to the engine with its facts
+        for looking in (node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)):
+            if looking.name == "_silent":
+                given = (node for node in ast.walk(looking) if isinstance(node, ast.Dict))
+                found["opened"] |= {text for each in given for key in each.keys for text in constants(key)}
     return found
 
 

@@ -54,6 +54,7 @@ class House:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.items: list[RaiseByService] = []
 
     async def hear(self, *times: datetime, terminal: str = "t1", **values: Any) -> None:
         readings = [Vitals(TerminalId(terminal), at, at, **(values or {"heart_rate_bpm": 70.0})) for at in times]
@@ -73,6 +74,7 @@ class House:
             called.append(item)
 
         await Rounds(self.database, VirtualClock(at), submit, "UTC").round()
+        self.items = called
         return [(each.kind.value, each.subject.id, tuple(each.facts["flaws"])) for each in called]
 
     async def database_answers(self) -> None:
@@ -107,6 +109,12 @@ async def test_a_home_silent_for_twice_its_nights_is_called_about(house: House) 
     await house.hear(NOON + 19 * HOUR, terminal="t2")
     assert await house.look(NOON + 19 * HOUR) == []
     assert await house.look(NOON + 22 * HOUR) == [SILENT]
+    assert house.items[0].facts == {
+        "flaws": ["no_activity"],
+        "last_heard_at": NOON.isoformat(),
+        "silent_s": 22 * 3600,
+        "allowed_s": 21 * 3600,
+    }
 
 
 async def test_what_was_heard_within_this_hour_is_looked_up_before_anybody_is_called(house: House) -> None:

@@ -163,7 +163,7 @@ export const codesEn: Codes = {
     worker_lost: 'loss of the worker',
   },
   log: {
-    opened: '{kind} from {by}[ ({flaws})]',
+    opened: '{kind} from {by}[ ({flaws})][; last heard {last_heard_at}][, silent for {silent_s}][, usual is at most {allowed_s}]',
     alarm_joined: 'Another alarm from {by}: {kind}[ ({flaws})]',
     alarm_repeated: '{by} sent the same alarm again',
     needed_again: 'Whoever came has gone again; somebody is needed anew',

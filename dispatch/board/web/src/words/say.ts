@@ -7,6 +7,9 @@ import { type CodeGroup, fill, list, lookUp, sayAny, sayCode, words } from './wo
 
 type Names = Record<string, string>;
 
+/** From so many seconds on a duration is told in hours. */
+const LONG_S = 7200;
+
 const REASONS: readonly CodeGroup[] = ['refusal', 'decline', 'ended', 'outcome', 'candidate', 'why'];
 
 const GROUP_OF_FACT: Record<string, CodeGroup> = {
@@ -76,7 +79,7 @@ function sayFact(name: string, value: unknown, names: Names): string {
   if (name === 'reason') return sayAny(REASONS, String(value));
   if (name === 'by') return sayWho(String(value), names);
   if (name === 'level') return `L${String(value)}`;
-  if (name.endsWith('_s') && typeof value === 'number') return etaMinutes(value);
+  if (name.endsWith('_s') && typeof value === 'number') return value < LONG_S ? etaMinutes(value) : fill(words.value.unit.hours, { n: Math.round(value / 3600) });
   if (name === 'at' || name.endsWith('_at') || name.endsWith('_by')) return clockTime(String(value));
   return names[String(value)] ?? String(value);
 }

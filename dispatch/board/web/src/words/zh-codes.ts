@@ -162,7 +162,7 @@ export const codesZh = {
     worker_lost: '失联',
   },
   log: {
-    opened: '{by}：{kind}呼入[（{flaws}）]',
+    opened: '{by}：{kind}呼入[（{flaws}）][；最后一次动静 {last_heard_at}][，已静默 {silent_s}][，平常最多 {allowed_s}]',
     alarm_joined: '{by} 再次报警：{kind}[（{flaws}）]',
     alarm_repeated: '{by} 重发了同一报警',
     alarm_cancelled: '{by} 申请取消',
