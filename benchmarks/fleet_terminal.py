@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 import mqtt5
 import msgspec
 
+from benchmarks.packets import Packets
 from benchmarks.stand import CENTRE
 from dispatch.clock import limit
 
@@ -81,7 +82,7 @@ class FleetTerminal(asyncio.Protocol):
     counts: Counts
     _sessions: int = 0
     _packet_id: int = 0
-    _rest: bytes = b""
+    _packets: Packets = field(default_factory=Packets)
     _transport: asyncio.Transport | None = None
     _is_up: bool = False
     _up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -140,7 +141,7 @@ class FleetTerminal(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._rest = b""
+        self._packets = Packets()
         self._sessions += 1
         will = mqtt5.Will(self._topic("state"), payload=self._state("lost"), qos=QOS_1)
         hello = mqtt5.ConnectPacket(
@@ -191,16 +192,8 @@ class FleetTerminal(asyncio.Protocol):
     # --- what is heard
 
     def data_received(self, data: bytes) -> None:
-        whole = memoryview(self._rest + data)
-        at = 0
-        while at < len(whole):
-            try:
-                packet, length = mqtt5.read(whole[at:])
-            except IndexError:  # not all of it is here yet
-                break
-            at += length
+        for packet in self._packets.feed(data):
             self._take(packet)
-        self._rest = bytes(whole[at:])
 
     def _take(self, packet: mqtt5.Packet) -> None:
         assert self._transport is not None

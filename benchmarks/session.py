@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import mqtt5
 
+from benchmarks.packets import Packets
 from dispatch.clock import limit
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Session(asyncio.Protocol):
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
-        self._rest = b""
+        self._packets = Packets()
         self._transport: asyncio.Transport | None = None
         self._connected, self._subscribed = asyncio.Event(), asyncio.Event()
         self.seen = 0
@@ -70,14 +71,7 @@ class Session(asyncio.Protocol):
         self._write(hello.write())
 
     def data_received(self, data: bytes) -> None:
-        whole = memoryview(self._rest + data)
-        at = 0
-        while at < len(whole):
-            try:
-                packet, length = mqtt5.read(whole[at:])
-            except IndexError:  # not all of it is here yet
-                break
-            at += length
+        for packet in self._packets.feed(data):
             match packet:
                 case mqtt5.ConnAckPacket():
                     self._connected.set()
@@ -85,4 +79,3 @@ class Session(asyncio.Protocol):
                     self._subscribed.set()
                 case mqtt5.PublishPacket():
                     self.seen += 1
-        self._rest = bytes(whole[at:])

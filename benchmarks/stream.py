@@ -18,6 +18,7 @@ import msgspec
 import uvloop
 
 from benchmarks.commands import serve, settle
+from benchmarks.packets import Packets
 from benchmarks.register import terminal_id
 from benchmarks.session import Session
 from dispatch.clock import SystemClock, limit
@@ -38,7 +39,7 @@ class Publisher(asyncio.Protocol):
     def __init__(self, client_id: str) -> None:
         loop = asyncio.get_running_loop()
         self._hello = mqtt5.ConnectPacket(client_id, keep_alive=KEEP_ALIVE_S).write()
-        self._rest = b""
+        self._packets = Packets()
         self._window = WINDOW_MAX
         self._unconfirmed = self._released = 0
         self._transport: asyncio.Transport | None = None
@@ -70,20 +71,12 @@ class Publisher(asyncio.Protocol):
         self._transport.write(self._hello)
 
     def data_received(self, data: bytes) -> None:
-        whole = memoryview(self._rest + data)
-        at = 0
-        while at < len(whole):
-            try:
-                packet, length = mqtt5.read(whole[at:])
-            except IndexError:  # not all of it is here yet
-                break
-            at += length
+        for packet in self._packets.feed(data):
             if type(packet) is mqtt5.PubAckPacket:
                 self._unconfirmed -= 1
             elif type(packet) is mqtt5.ConnAckPacket:
                 self._window = min(WINDOW_MAX, packet.receive_max)
                 self.ready.set_result(None)
-        self._rest = bytes(whole[at:])
         self._pump()
 
     def connection_lost(self, problem: Exception | None) -> None:

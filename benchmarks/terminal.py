@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import mqtt5
 import msgspec
 
+from benchmarks.packets import Packets
 from dispatch.clock import limit
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class BenchTerminal(asyncio.Protocol):
         self._topic = f"onekey/1/{centre_id}/{terminal_id}"
         self._id = terminal_id
         self._clock, self._on_stored = clock, on_stored
-        self._rest = b""
+        self._packets = Packets()
         self._last_packet_id = 0
         self._transport: asyncio.Transport | None = None
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -77,16 +78,8 @@ class BenchTerminal(asyncio.Protocol):
         self.write(hello.write())
 
     def data_received(self, data: bytes) -> None:
-        whole = memoryview(self._rest + data)
-        at = 0
-        while at < len(whole):
-            try:
-                packet, length = mqtt5.read(whole[at:])
-            except IndexError:  # not all of it is here yet
-                break
-            at += length
+        for packet in self._packets.feed(data):
             self._take(packet)
-        self._rest = bytes(whole[at:])
 
     def connection_lost(self, problem: Exception | None) -> None:
         if not self.ready.done():

@@ -27,7 +27,7 @@ from dispatch.store.database import Database
 from simulator import checks
 from simulator.fast_centre import Centre
 from simulator.happenings import Broken, Cancel, Happening, Press, Reading, Repeat, Weather, happenings, measured
-from simulator.people import REAL, Act, Habits, OperatorMind, WorkerMind, key_of
+from simulator.people import REAL, Act, Habits, OperatorMind, WorkerMind, key_of, stage_of
 from simulator.tally import Account, Sent, Tally, tally
 from simulator.terminal import FallBack, Publish, Terminal, ToDo, stamp
 from simulator.town import frail
@@ -294,15 +294,12 @@ class FastTown:
         if worker_id not in self._held:
             return
         view = self._view(worker_id)
-        call = view.call
-        stage = (view.ended,) if call is None else (call.state, call.offer_id, call.question, call.cancelled_at)
+        stage = stage_of(view)
         if self._stages.get(worker_id) == stage:
             return
         self._stages[worker_id] = stage
-        mind = self._minds[worker_id]
-        act = mind.next_act(call) if call is not None else mind.after_lapse() if view.ended == "lapsed" else None
-        offer_id = call.offer_id if call is not None else view.ended_offer_id
-        if act is not None and offer_id is not None:
+        if (doing := self._minds[worker_id].acts_on(view)) is not None:
+            offer_id, act = doing
             self._plan(act.after_s, lambda: self._worker_acts(worker_id, stage, AssignmentId(offer_id), act))
 
     async def _worker_acts(

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from simulator.town import chances
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from dispatch.board.messages import AssignmentCard, IncidentCard
     from dispatch.board.values import DeclineReason
-    from dispatch.board.worker_messages import WorkerCall
+    from dispatch.board.worker_messages import WorkerCall, WorkerView
 
 Span = tuple[float, float]
 """Shortest and longest, seconds, drawn evenly."""
@@ -120,6 +122,15 @@ class WorkerMind:
             return self._offered()
         return self._under_way(call)
 
+    def acts_on(self, view: WorkerView) -> tuple[UUID, Act] | None:
+        """What this worker does about what the page shows, and the offer it is about."""
+        act, offer_id = None, view.ended_offer_id
+        if view.call is not None:
+            act, offer_id = self.next_act(view.call), view.call.offer_id
+        elif view.ended == "lapsed":
+            act = self.after_lapse()
+        return (offer_id, act) if act is not None and offer_id is not None else None
+
     def _under_way(self, call: WorkerCall) -> Act | None:
         habits = self._habits
         if call.state == "accepted":
@@ -182,6 +193,12 @@ class OperatorMind:
         if card.wants == 0 and not any(each.state in LIVE for each in card.assignments):
             return _act("close", draw.uniform(*self._habits.closes), outcome=outcome_of(card.assignments))
         return None
+
+
+def stage_of(view: WorkerView) -> tuple[object, ...]:
+    """What must change on a worker's page before the worker thinks about it anew."""
+    call = view.call
+    return (view.ended,) if call is None else (call.state, call.offer_id, call.question, call.cancelled_at)
 
 
 def outcome_of(assignments: tuple[AssignmentCard, ...]) -> str:

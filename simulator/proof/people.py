@@ -12,7 +12,7 @@ from dispatch.board.worker_cards import Part, worker_view
 from dispatch.errors import DispatchError, Unreachable
 from dispatch.model import AssignmentId
 from simulator.fast import OPERATOR, operator_event, worker_event
-from simulator.people import OperatorMind, WorkerMind, key_of
+from simulator.people import OperatorMind, WorkerMind, key_of, stage_of
 from simulator.proof.road import Road
 
 if TYPE_CHECKING:
@@ -85,15 +85,12 @@ class People:
         if worker_id not in self._held:
             return
         view = self._view(worker_id)
-        call = view.call
-        stage = (view.ended,) if call is None else (call.state, call.offer_id, call.question, call.cancelled_at)
+        stage = stage_of(view)
         if self._stages.get(worker_id) == stage:
             return
         self._stages[worker_id] = stage
-        mind = self._minds[worker_id]
-        act = mind.next_act(call) if call is not None else mind.after_lapse() if view.ended == "lapsed" else None
-        offer_id = call.offer_id if call is not None else view.ended_offer_id
-        if act is not None and offer_id is not None:
+        if (doing := self._minds[worker_id].acts_on(view)) is not None:
+            offer_id, act = doing
             self._world.later(act.after_s, lambda: self._worker_acts(worker_id, stage, AssignmentId(offer_id), act))
 
     def _worker_acts(self, worker_id: WorkerId, stage: tuple[object, ...], offer_id: AssignmentId, act: Act) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib import resources
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -13,6 +16,7 @@ from dispatch.clock import VirtualClock
 from dispatch.engine import Engine
 from dispatch.incident.policy import Policies, read_policies
 from dispatch.store.database import Database
+from dispatch.store.one_connection import OneConnection
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
@@ -27,6 +31,22 @@ INSERT INTO worker (worker_id, name, station_id, travel, skills, is_on_duty) VAL
     ('W1', 'One', 'S1', 'walk', '{first_aid}', true), ('W2', 'Two', 'S1', 'ebike', '{first_aid}', true),
     ('W3', 'Three', 'S1', 'car', '{first_aid}', true), ('W4', 'Four', 'S1', 'walk', '{}', false);
 """
+
+
+@asynccontextmanager
+async def two_at_once(dsn: str, engine: Engine, line: Literal["new_calls", "due_clocks"]) -> AsyncIterator[Engine]:
+    """The engine running as the service has it: two batches of a line may be under way at the same time."""
+    ways = [OneConnection(dsn), OneConnection(dsn)]
+    new_calls, due_clocks = (ways if line == each else () for each in ("new_calls", "due_clocks"))
+    two_ways = Engine(engine._database, engine._clock, engine.policies, new_calls=new_calls, due_clocks=due_clocks)
+    running = asyncio.ensure_future(two_ways.run())
+    try:
+        yield two_ways
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        for way in ways:
+            await way.close()
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from dispatch.model import IncidentId
 from dispatch.store import incidents as store
 from dispatch.store.database import Connection, Database
 from dispatch.store.incidents import PolicyShelf
-from dispatch.store.one_connection import OneConnection
 
+from .conftest import two_at_once
 from .test_engine import alarms, do, fetch, opened, pick, press
 
 WITHIN_S = 15
@@ -66,15 +66,8 @@ async def other_process(dsn: str, clock: VirtualClock, policies: Policies) -> As
 
 @pytest.fixture
 async def two_ways(dsn: str, engine: Engine) -> AsyncIterator[Engine]:
-    """The engine as the service has it: two batches of clocks may be under way at the same time."""
-    ways = [OneConnection(dsn), OneConnection(dsn)]
-    two_ways = Engine(engine._database, engine._clock, engine.policies, due_clocks=ways)
-    running = asyncio.ensure_future(two_ways.run())
-    yield two_ways
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    for way in ways:
-        await way.close()
+    async with two_at_once(dsn, engine, "due_clocks") as running:
+        yield running
 
 
 async def test_a_clock_fires_without_locks_and_says_so_once(

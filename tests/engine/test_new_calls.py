@@ -16,8 +16,8 @@ from dispatch.incident import events as ev
 from dispatch.incident.policy import Policies
 from dispatch.model import Alarm, HomeId, Key, Origin, TerminalId
 from dispatch.store.database import Connection, Database
-from dispatch.store.one_connection import OneConnection
 
+from .conftest import two_at_once
 from .test_engine import alarms, do, fetch, opened, press
 
 WITHIN_S = 15
@@ -195,15 +195,8 @@ async def test_the_turn_of_the_log_is_not_held_while_waiting_for_somebody_elses_
 
 @pytest.fixture
 async def two_ways(dsn: str, engine: Engine) -> AsyncIterator[Engine]:
-    """The engine as the service has it: two batches of new calls may be under way at the same time."""
-    ways = [OneConnection(dsn), OneConnection(dsn)]
-    two_ways = Engine(engine._database, engine._clock, engine.policies, new_calls=ways)
-    running = asyncio.ensure_future(two_ways.run())
-    yield two_ways
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    for way in ways:
-        await way.close()
+    async with two_at_once(dsn, engine, "new_calls") as running:
+        yield running
 
 
 async def test_a_new_call_waits_for_no_other_but_one_of_the_same_home_does(
